@@ -1,0 +1,289 @@
+//! A log: append, read, tail, trim. This file is the contract; the engines keep it.
+//!
+//! - **Durable.** [`Log::append`] resolves `Ok` only when the record survives a
+//!   power cut. A record is visible, in [`Log::read`] and on the [`Tail`], only
+//!   when it is durable: what a reader has seen is never lost.
+//! - **Ordered.** Offsets grow with every record of a log. They may have gaps:
+//!   nothing above this trait may expect `offset + 1`.
+//! - **Atomic.** The messages of one append, and the cursor moves of its
+//!   settlements, are stored all together or not at all.
+//! - **Never reused.** A position names one record for ever. A log that was
+//!   lost or deleted begins again under another epoch.
+//! - **Joined without a seam.** [`Log::open`] gives a fence and a tail: every
+//!   record up to the fence can be read, every record after it arrives on the
+//!   tail once, in order.
+//! - **Honest.** A read says which offsets it proves to be missing.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+
+use crate::{Cursor, CursorKey, Epoch, Message, Offset, OffsetRange, Position, Record, Retention};
+
+/// The name of a log, for example `topic/7b`. The router makes it; at most 255 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LogName(Arc<str>);
+
+impl LogName {
+    /// A name as the router made it.
+    pub fn new(name: impl Into<Arc<str>>) -> LogName {
+        LogName(name.into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for LogName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LogName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The appends of one publisher to one log, in the order of their calls. After
+/// one of them failed, all later ones fail as [`Refusal::Predecessor`] until the
+/// publisher, having seen every answer, takes a new lane: so a retry cannot
+/// reorder what was sent.
+#[derive(Clone, Debug, Default)]
+pub struct Lane(Arc<AtomicBool>);
+
+impl Lane {
+    /// Whether an append of this lane has failed.
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Fails every later append of this lane. Engines call it; so may a caller that refuses one itself.
+    pub fn break_off(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What to append.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Where.
+    pub log: LogName,
+    /// One message, or the messages of a transaction: one record, one position.
+    pub messages: Vec<Message>,
+    /// Cursor moves that become durable with the record or not at all.
+    pub settlements: Vec<Settlement>,
+    /// A repeat with the same key by the same publisher (that of the first
+    /// message) to the same log is answered with the first one's position.
+    /// At most 255 bytes; remembered as long as [`crate::Caps`] says.
+    pub key: Option<Box<str>>,
+    /// Not stored if the turn comes later than this.
+    pub deadline: Option<Instant>,
+    /// Fails with its predecessors.
+    pub lane: Option<Lane>,
+}
+
+/// A cursor move inside an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Whose cursor.
+    pub key: CursorKey,
+    /// What it becomes; only forward, as everywhere.
+    pub cursor: Cursor,
+}
+
+/// Where an append went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Of the whole record.
+    pub position: Position,
+    /// The record's time, milliseconds since 1970.
+    pub time: u64,
+    /// The key was known: this is the position of the first append.
+    pub duplicate: bool,
+}
+
+/// Why an append was not confirmed. The three differ in what the caller may conclude.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Not stored, and the same append would be refused again.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// Not stored; a later try may succeed.
+    #[error("unavailable: {reason}")]
+    Unavailable {
+        /// A short reason for people.
+        reason: String,
+        /// The disk is full: worth saying by its name.
+        full: bool,
+    },
+    /// Stored or not, nobody knows: a repeat with the same key is safe, one without may store a second copy.
+    #[error("unknown whether it was stored: {reason}")]
+    Unknown {
+        /// A short reason for people.
+        reason: String,
+    },
+}
+
+/// Why the same append would be refused again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The record is larger than the engine takes.
+    #[error("the record has {bytes} bytes, {max} are the limit")]
+    TooLarge {
+        /// The record's cost.
+        bytes: usize,
+        /// The engine's limit.
+        max: usize,
+    },
+    /// The key was used for a message with another content.
+    #[error("the idempotency key was used for another message, at {first}")]
+    KeyConflict {
+        /// The message that has the key.
+        first: Position,
+    },
+    /// An earlier append of the same lane failed.
+    #[error("an earlier message of the same publisher to this log was not stored")]
+    Predecessor,
+    /// The deadline passed first.
+    #[error("its deadline passed")]
+    Expired,
+    /// The log is damaged and fenced off.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Why a log could not be opened, read or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// A later try may succeed.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The log is damaged and fenced off; other logs are not touched.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What a log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The log's incarnation.
+    pub epoch: Epoch,
+    /// Everything up to here is gone, by retention or trim; [`Offset::ZERO`] if nothing is.
+    pub trimmed: Offset,
+    /// The last durable record; [`Offset::ZERO`] for a log that never had one.
+    pub head: Offset,
+    /// How many records are kept.
+    pub records: u64,
+    /// What they cost together, in bytes.
+    pub bytes: u64,
+}
+
+/// A log, open: where the readable part ends and the live part begins.
+#[derive(Debug)]
+pub struct Opened {
+    /// The state at the fence; `bounds.head` is the fence.
+    pub bounds: Bounds,
+    /// Every record after the fence, once, in order.
+    pub tail: Tail,
+}
+
+/// The live end of a log. One for each [`Log::open`]; the consumer takes
+/// records promptly, and a tail that holds more than 16 MiB makes the engine
+/// answer appends with [`AppendError::Unavailable`] until it is taken.
+#[derive(Debug)]
+pub struct Tail {
+    records: tokio::sync::mpsc::UnboundedReceiver<Arc<Record>>,
+}
+
+impl Tail {
+    /// The next record, when it comes; `None` when the log was deleted or the engine closed.
+    pub async fn next(&mut self) -> Option<Arc<Record>> {
+        self.records.recv().await
+    }
+
+    /// The next record if it is there already.
+    pub fn try_next(&mut self) -> Option<Arc<Record>> {
+        self.records.try_recv().ok()
+    }
+}
+
+/// How much a read may return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Records at most; at least one is always read.
+    pub records: usize,
+    /// Bytes at most, exceeded by at most one record.
+    pub bytes: usize,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In order.
+    pub records: Vec<Arc<Record>>,
+    /// Everything after the asked position and up to here has been looked at:
+    /// what is neither in `records` nor in `missing` never existed.
+    pub through: Offset,
+    /// Offsets in that range which held records once and can no longer be read
+    /// (retention, trim, damage), in order.
+    pub missing: Vec<OffsetRange>,
+}
+
+/// A place to begin reading, other than an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// Before the newest `n` records.
+    Last(u64),
+    /// Before the first record whose time is at least this many milliseconds since 1970.
+    Time(u64),
+}
+
+/// An answer that is on its way. The work was handed over when it was made, not when it is first polled.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The log half of an engine.
+pub trait Log: Send + Sync {
+    /// Every log that exists, in no order.
+    fn logs(&self) -> Vec<LogName>;
+
+    /// Appends one record. It is queued before this returns, so that calls
+    /// made one after the other are stored in that order; the answer comes
+    /// when the record is durable. Creates the log if there is none.
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>>;
+
+    /// Opens a log for reading and following, creating it if there is none.
+    /// All that was recovered is synced before the answer. A log may be open
+    /// more than once; the last `retention` given holds.
+    fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>>;
+
+    /// Reads what follows `after`, up to and including `up_to`, within the budget.
+    fn read(
+        &self,
+        log: &LogName,
+        after: Offset,
+        up_to: Offset,
+        budget: Budget,
+    ) -> BoxFuture<'static, Result<Page, LogError>>;
+
+    /// The offset after which a read from `seek` begins.
+    fn seek(&self, log: &LogName, seek: Seek) -> BoxFuture<'static, Result<Offset, LogError>>;
+
+    /// What the log holds now; `None` if it does not exist.
+    fn bounds(&self, log: &LogName) -> BoxFuture<'static, Result<Option<Bounds>, LogError>>;
+
+    /// Forgets all records up to and including `up_to`. Readers learn of it by [`Page::missing`].
+    fn trim(&self, log: &LogName, up_to: Offset) -> BoxFuture<'static, Result<(), LogError>>;
+
+    /// Forgets the log, its records and its cursors. Its name may be used again, under another epoch.
+    fn delete(&self, log: &LogName) -> BoxFuture<'static, Result<(), LogError>>;
+}
