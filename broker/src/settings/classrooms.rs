@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use homeroom_storage::Retention;
 
+use super::units;
 use super::values::{ParseValueError, one_of};
 
 /// One `[[classrooms]]` entry.
@@ -104,6 +105,30 @@ impl FromStr for Durable {
 
     fn from_str(text: &str) -> Result<Durable, ParseValueError> {
         one_of(text, &[Durable::Asked, Durable::SignedIn])
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Start::Now => f.write_str("now"),
+            Start::Earliest => f.write_str("earliest"),
+            Start::Back(duration) => f.write_str(&units::print_duration(*duration)),
+        }
+    }
+}
+
+impl FromStr for Start {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<Start, ParseValueError> {
+        match text {
+            "now" => Ok(Start::Now),
+            "earliest" => Ok(Start::Earliest),
+            other => units::duration(other).map(Start::Back).ok_or_else(|| {
+                ParseValueError::new("write \"now\", \"earliest\" or how far back to begin, for example \"2h\"")
+            }),
+        }
     }
 }
 

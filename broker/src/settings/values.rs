@@ -86,7 +86,8 @@ impl ClassroomShape {
 pub(super) fn one_of<T: fmt::Display + Copy>(text: &str, values: &[T]) -> Result<T, ParseValueError> {
     values.iter().copied().find(|value| value.to_string() == text).ok_or_else(|| {
         let names: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
-        ParseValueError::new(format!("write {}", names.join(" or ")))
+        let (last, others) = names.split_last().expect("there is at least one value");
+        ParseValueError::new(format!("write {} or {last}", others.join(", ")))
     })
 }
 
