@@ -1,3 +1,4 @@
 //! The server.
 
 pub mod settings;
+pub mod telemetry;
