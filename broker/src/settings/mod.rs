@@ -1,0 +1,14 @@
+//! What an operator can decide, as plain data.
+//!
+//! Every value is parsed before it gets here: what exists is right.
+//! `deploy/homeroom.toml` says of each key why one would change it.
+//!
+//! Never here: sockets, files of the store, the rooms that use the values.
+
+mod classrooms;
+mod sections;
+mod values;
+
+pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
+pub use sections::{Delivery, Destinations, Http, Limits, Listen, Log, Presence, Settings, Shutdown, Stomp, Storage};
+pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
