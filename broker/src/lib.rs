@@ -1,4 +1,5 @@
 //! The server.
 
+pub mod commands;
 pub mod settings;
 pub mod telemetry;
