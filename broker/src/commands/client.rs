@@ -218,7 +218,7 @@ mod tests {
 
     const CONNECTED: &str = "CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0";
 
-    #[expect(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is tungstenite's")]
+    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
     fn speak_stomp(_: &Upgrade, mut response: Response) -> Result<Response, ErrorResponse> {
         response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("v12.stomp"));
         Ok(response)
