@@ -23,6 +23,8 @@ pub enum Rule {
     InOrder,
     /// In a session nothing of the log is left out, unless a gap is announced.
     NothingLeftOut,
+    /// A reader that comes back begins no later than behind what it saw.
+    ResumesWhereItWas,
     /// What was acknowledged with a RECEIPT does not come again.
     NothingBelowTheCursor,
     /// What was confirmed before another was sent lies before it; one publisher's messages lie in its order.
@@ -80,6 +82,7 @@ pub fn judge(events: &[Event]) -> Verdict {
     case.kept();
     case.invented();
     case.sessions();
+    case.resumption();
     case.cursors();
     case.real_time();
     case.verdict
@@ -215,6 +218,31 @@ impl Case<'_> {
         }
         for (rule, proof) in found {
             self.accuse(rule, &proof);
+        }
+    }
+
+    fn resumption(&mut self) {
+        let mut highest: HashMap<&str, (u64, usize)> = HashMap::new();
+        let mut found = Vec::new();
+        for (index, event) in self.events.iter().enumerate() {
+            let (reader, offset) = match event {
+                Event::Began { reader, session: 0, after } => (reader, after.unwrap_or_default()),
+                Event::Began { reader, after: Some(after), .. } => {
+                    if let Some(&(seen, cause)) = highest.get(&**reader)
+                        && *after > seen
+                    {
+                        found.push(vec![cause, index]);
+                    }
+                    continue;
+                }
+                Event::Received { reader, seen, .. } => (reader, seen.offset),
+                _ => continue,
+            };
+            let known = highest.entry(reader).or_insert((offset, index));
+            *known = if offset > known.0 { (offset, index) } else { *known };
+        }
+        for proof in found {
+            self.accuse(Rule::ResumesWhereItWas, &proof);
         }
     }
 

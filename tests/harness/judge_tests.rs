@@ -246,6 +246,26 @@ fn a_message_renumbered_after_a_crash_is_found() {
 }
 
 #[test]
+fn a_cursor_that_ran_ahead_of_its_reader_is_found() {
+    let rules = broken_by(|events| {
+        let last = events.iter().rev().find_map(|event| match event {
+            Event::Kept { seen } => Some(seen.offset),
+            _ => None,
+        });
+        let again = events.iter().position(|event| matches!(event, Event::Began { session: 1, .. }));
+        let (Some(last), Some(again)) = (last, again) else { return false };
+        let Event::Began { reader, after, .. } = &mut events[again] else { return false };
+        *after = Some(last + 1);
+        let reader = reader.clone();
+        events.retain(
+            |event| !matches!(event, Event::Received { reader: by, session, .. } if *by == reader && *session > 0),
+        );
+        true
+    });
+    assert!(rules.contains(&Rule::ResumesWhereItWas), "{rules:?}");
+}
+
+#[test]
 fn one_changed_byte_is_found() {
     let rules = broken_by(|events| {
         let Some(place) = position(events, is_received) else { return false };

@@ -265,6 +265,17 @@ impl Client {
         }
         self.closed().await
     }
+
+    /// Says nothing more and waits until the broker has taken all that was said and let go.
+    pub async fn hang_up(mut self) {
+        let closed = match &mut self.link {
+            Link::WebSocket(socket) => socket.finish().await,
+            Link::Tcp(stream) => stream.shutdown().await,
+        };
+        if closed.is_ok() {
+            self.closed().await;
+        }
+    }
 }
 
 /// Hearing things.

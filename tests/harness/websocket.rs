@@ -158,6 +158,14 @@ impl WebSocket {
         self.stream.write_all(bytes).await
     }
 
+    /// Closes our half of the TCP connection, without a Close frame, as a crashed browser's kernel does.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
+    }
+
     /// The next frame, `None` when the server closed its half. Safe to cancel.
     ///
     /// # Errors
