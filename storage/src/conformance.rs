@@ -119,6 +119,7 @@ every_engine! {
     cursors:
         a_cursor_comes_back,
         a_cursor_moves_only_forward,
+        what_was_delivered_is_what_was_said_last,
         a_cursor_of_another_epoch_is_ignored,
         a_cursor_survives_with_all_its_ranges,
         many_cursors_survive,

@@ -27,6 +27,9 @@ pub struct Cursor {
     pub offset: Offset,
     /// Acknowledged one by one above the low mark: sorted, apart from each other, at most 1,024 ranges.
     pub above: Vec<RangeInclusive<u64>>,
+    /// Nothing above this was sent to the subscription before: what lies between
+    /// the low mark and here may be a repeat. The last save's word counts.
+    pub delivered: Offset,
     /// When it was last used, milliseconds since 1970. Cursors nobody used for long are forgotten.
     pub used: u64,
 }
@@ -36,13 +39,18 @@ pub struct Cursor {
 pub const CURSOR_RANGES_MAX: usize = 1024;
 
 impl Cursor {
-    /// The cursor that has received what either of two has. Both are of one epoch.
+    /// The cursor that has received what either of two has; `self` is the later. Both are of one epoch.
     pub(crate) fn merge(self, other: Cursor) -> Cursor {
         let low = self.offset.max(other.offset).0;
         let mut ranges: Vec<_> = self.above.into_iter().chain(other.above).filter(|range| !range.is_empty()).collect();
         ranges.sort_unstable_by_key(|range| *range.start());
-        let mut merged =
-            Cursor { epoch: self.epoch, offset: Offset(low), above: Vec::new(), used: self.used.max(other.used) };
+        let mut merged = Cursor {
+            epoch: self.epoch,
+            offset: Offset(low),
+            above: Vec::new(),
+            delivered: self.delivered,
+            used: self.used.max(other.used),
+        };
         ranges.into_iter().for_each(|range| merged.receive(range));
         merged.above.truncate(CURSOR_RANGES_MAX);
         merged
@@ -99,7 +107,7 @@ mod tests {
     use super::*;
 
     fn cursor(offset: u64, above: &[RangeInclusive<u64>], used: u64) -> Cursor {
-        Cursor { epoch: Epoch(1), offset: Offset(offset), above: above.to_vec(), used }
+        Cursor { epoch: Epoch(1), offset: Offset(offset), above: above.to_vec(), delivered: Offset(99), used }
     }
 
     #[test]

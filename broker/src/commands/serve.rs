@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFlag, Failure};
+use crate::server::{self, Addresses};
 use crate::settings::{Flag, Loaded, Settings, Sources, load};
 use crate::telemetry;
 
@@ -82,20 +83,22 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
 /// Runs the broker until it is told to stop.
 async fn broker(settings: Settings) -> Result<(), Failure> {
     let stop = stop_asked()?;
-    let _ = (settings, stop, announce as fn(SocketAddr, Option<SocketAddr>, Option<SocketAddr>));
-    Err(Failure::new("This build holds no server."))
+    server::run(settings, announce, stop).await.map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Tells scripts and tests, in one line on standard output, where the broker listens.
-fn announce(http: SocketAddr, stomp: Option<SocketAddr>, management: Option<SocketAddr>) {
-    let mut line = serde_json::json!({ "event": "listening", "http": http });
-    for (name, address) in [("stomp", stomp), ("management", management)] {
-        if let Some(address) = address {
-            line[name] = address.to_string().into();
-        }
-    }
+fn announce(addresses: &Addresses) {
+    let line = Announcement { event: "listening", addresses };
+    let line = serde_json::to_string(&line).expect("addresses are plain JSON");
     // Nobody may be reading, and then nobody needs to know.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[derive(Serialize)]
+struct Announcement<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    addresses: &'a Addresses,
 }
 
 /// Resolves at the first SIGTERM or Ctrl-C. The second ends the process where it stands.

@@ -27,3 +27,5 @@ pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, Sha
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use units::duration as parse_duration;

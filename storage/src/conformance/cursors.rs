@@ -11,7 +11,7 @@ fn now() -> u64 {
 }
 
 fn cursor(epoch: Epoch, offset: u64, above: &[RangeInclusive<u64>]) -> Cursor {
-    Cursor { epoch, offset: Offset(offset), above: above.to_vec(), used: now() }
+    Cursor { epoch, offset: Offset(offset), above: above.to_vec(), delivered: Offset(offset), used: now() }
 }
 
 async fn epoch_of(store: &Store, log: &LogName) -> Epoch {
@@ -50,6 +50,24 @@ pub(super) async fn a_cursor_moves_only_forward(site: Site) {
     assert_eq!(place(&store, "user:alice").await, Some((5, vec![7..=7, 9..=9, 12..=12])));
     store.save(&key, cursor(epoch, 9, &[]));
     assert_eq!(place(&store, "user:alice").await, Some((9, vec![12..=12])));
+}
+
+pub(super) async fn what_was_delivered_is_what_was_said_last(mut site: Site) {
+    let store = site.store();
+    let epoch = epoch_of(&store, &quiz()).await;
+    let key = cursor_key(&quiz(), "user:alice");
+    for delivered in [1024, 7] {
+        store.save(&key, Cursor { delivered: Offset(delivered), ..cursor(epoch, 5, &[]) });
+    }
+    store.sync().await.unwrap();
+    let store = if site.survives() {
+        drop(store);
+        site.reopen().await
+    } else {
+        store
+    };
+    let kept = store.load(&key).await.unwrap();
+    assert_eq!(kept.map(|cursor| cursor.delivered), Some(Offset(7)));
 }
 
 pub(super) async fn a_cursor_of_another_epoch_is_ignored(site: Site) {

@@ -75,8 +75,13 @@ impl Book {
             return;
         };
         let key = CursorKey { log: name.clone(), owner: Arc::from(share.owner), name: Arc::from(share.name) };
-        let cursor =
-            Cursor { epoch: *epoch, offset: Offset(share.offset), above: share.above.clone(), used: share.used };
+        let cursor = Cursor {
+            epoch: *epoch,
+            offset: Offset(share.offset),
+            above: share.above.clone(),
+            delivered: Offset(share.delivered),
+            used: share.used,
+        };
         let slot = self.slots.entry(key.clone());
         let slot = slot.and_modify(|slot| slot.cursor = slot.cursor.clone().merge(cursor.clone()));
         let slot = slot.or_insert_with(|| Slot { log: share.log, cursor, pages: Vec::new() });
@@ -234,6 +239,7 @@ impl Slot {
             owner: &key.owner,
             name: &key.name,
             offset: self.cursor.offset.0,
+            delivered: self.cursor.delivered.0,
             used: self.cursor.used,
             above: ranges.to_vec(),
         };

@@ -20,6 +20,7 @@ pub(crate) struct CursorShare<'a> {
     pub(crate) owner: &'a str,
     pub(crate) name: &'a str,
     pub(crate) offset: u64,
+    pub(crate) delivered: u64,
     pub(crate) used: u64,
     pub(crate) above: Vec<RangeInclusive<u64>>,
 }
@@ -30,6 +31,7 @@ impl<'a> CursorShare<'a> {
         put_bytes(out, self.owner.as_bytes());
         put_bytes(out, self.name.as_bytes());
         put_number(out, self.offset);
+        put_number(out, self.delivered);
         put_number(out, self.used);
         put_number(out, self.above.len() as u64);
         let mut reached = self.offset;
@@ -43,7 +45,8 @@ impl<'a> CursorShare<'a> {
     fn take(input: &mut Input<'a>) -> Result<CursorShare<'a>, Damaged> {
         let log = u32::try_from(input.number()?).map_err(|_| Damaged)?;
         let (owner, name) = (input.text()?, input.text()?);
-        let (offset, used, count) = (input.number()?, input.number()?, input.size()?);
+        let (offset, delivered) = (input.number()?, input.number()?);
+        let (used, count) = (input.number()?, input.size()?);
         let mut above = Vec::new();
         let mut reached = offset;
         for _ in 0..count {
@@ -51,7 +54,7 @@ impl<'a> CursorShare<'a> {
             reached = first.checked_add(input.number()?).ok_or(Damaged)?;
             above.push(first..=reached);
         }
-        Ok(CursorShare { log, owner, name, offset, used, above })
+        Ok(CursorShare { log, owner, name, offset, delivered, used, above })
     }
 }
 
@@ -104,6 +107,7 @@ mod tests {
             owner: "user:alice",
             name,
             offset: 40,
+            delivered: 41,
             used: 1_790_000_000_000,
             above: above.to_vec(),
         };
