@@ -33,6 +33,23 @@ pub(super) struct Client {
     heart_beats: HeartBeats,
 }
 
+/// Why there is no next frame.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The broker said ERROR: what it was about has had no effect.
+    Refused(Failure),
+    /// The line is gone: what was under way may have had its effect or not.
+    Lost(Failure),
+}
+
+impl From<Ending> for Failure {
+    fn from(ending: Ending) -> Failure {
+        match ending {
+            Ending::Refused(failure) | Ending::Lost(failure) => failure,
+        }
+    }
+}
+
 /// Our own at every tick; theirs at the latest at `silent_at`.
 struct HeartBeats {
     ours: Interval,
@@ -56,7 +73,7 @@ impl Client {
     }
 
     /// Sends a frame.
-    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+    pub(super) async fn send(&mut self, frame: &Frame) -> Result<(), Ending> {
         let mut bytes = Vec::new();
         encode(&mut bytes, Version::V1_2, frame);
         let message = match String::from_utf8(bytes) {
@@ -66,8 +83,8 @@ impl Client {
         self.socket.send(message).await.map_err(|error| lost(&error.to_string()))
     }
 
-    /// The next frame that is no ERROR; an ERROR, a close and silence are failures. May be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Result<Frame, Failure> {
+    /// The next frame that is no ERROR; an ERROR, a close and silence are endings. May be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Result<Frame, Ending> {
         loop {
             match self.decoder.next() {
                 Some(Ok(Decoded::Frame(frame))) if frame.command == Command::Error => return Err(refused(&frame)),
@@ -92,7 +109,7 @@ impl Client {
         }
     }
 
-    async fn receive(&mut self) -> Result<(), Failure> {
+    async fn receive(&mut self) -> Result<(), Ending> {
         let beats = &mut self.heart_beats;
         tokio::select! {
             message = self.socket.next() => {
@@ -106,7 +123,7 @@ impl Client {
         }
     }
 
-    fn take(&mut self, message: Option<Message>) -> Result<(), Failure> {
+    fn take(&mut self, message: Option<Message>) -> Result<(), Ending> {
         match message {
             Some(Message::Text(text)) => self.decoder.push(text.as_bytes()),
             Some(Message::Binary(bytes)) => self.decoder.push(&bytes),
@@ -191,7 +208,7 @@ impl HeartBeats {
 }
 
 /// An ERROR as one paragraph.
-fn refused(error: &Frame) -> Failure {
+fn refused(error: &Frame) -> Ending {
     let header = |name| error.headers.get(name).map(str::to_owned);
     let message = header("message").unwrap_or_else(|| "an error without a message".to_owned());
     let code = header("code").map(|code| format!(" (code {code})")).unwrap_or_default();
@@ -201,11 +218,12 @@ fn refused(error: &Frame) -> Failure {
         Some("true") => " The same may succeed later.",
         _ => "",
     };
-    Failure::new(format!("The broker refused: {message}{code}.{reason} {}{again}", remedy.trim()).trim().to_owned())
+    let text = format!("The broker refused: {message}{code}.{reason} {}{again}", remedy.trim());
+    Ending::Refused(Failure::new(text.trim()))
 }
 
-fn lost(reason: &str) -> Failure {
-    Failure::new(format!("The connection is over: {reason}."))
+fn lost(reason: &str) -> Ending {
+    Ending::Lost(Failure::new(format!("The connection is over: {reason}.")))
 }
 
 #[cfg(test)]
@@ -267,7 +285,7 @@ mod tests {
         let (target, _broker) = scripted(&[CONNECTED, ERROR]).await;
         let mut client = Client::connect(&target).await.unwrap();
         client.send(&Frame::new(Command::Subscribe)).await.unwrap();
-        let failure = client.next().await.unwrap_err().to_string();
+        let failure = Failure::from(client.next().await.unwrap_err()).to_string();
         let told =
             "The broker refused: storage-full (code 108). The disk is full. Make room. The same may succeed later.";
         assert_eq!(failure, told);
@@ -277,7 +295,7 @@ mod tests {
     async fn a_close_is_told_with_its_code_and_reason() {
         let (target, _broker) = scripted(&[CONNECTED]).await;
         let mut client = Client::connect(&target).await.unwrap();
-        let failure = client.next().await.unwrap_err().to_string();
+        let failure = Failure::from(client.next().await.unwrap_err()).to_string();
         assert_eq!(failure, "The connection is over: the broker closed it with 1012: the broker stops.");
     }
 

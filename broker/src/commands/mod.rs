@@ -85,6 +85,9 @@ struct ConfigFlag {
 }
 
 #[cfg(test)]
+mod conversation_tests;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use homeroom_protocol::{Command, Frame};
 
 use super::Failure;
-use super::client::{Client, Target};
+use super::client::{Client, Ending, Target};
 use super::failure::of_output;
 
 #[derive(Args, Debug)]
@@ -57,13 +57,14 @@ const PENDING_MAX: usize = 128;
 pub(super) fn run(flags: Flags) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("The runtime cannot be started: {error}.")))?;
-    runtime.block_on(publish(flags))
+    runtime.block_on(publish(flags, &mut std::io::stdout()))
 }
 
-async fn publish(mut flags: Flags) -> Result<(), Failure> {
+/// Writes positions to `out`.
+pub(super) async fn publish(mut flags: Flags, out: &mut dyn Write) -> Result<(), Failure> {
     let body = if flags.lines { None } else { Some(whole_body(flags.body.take())?) };
     let client = Client::connect(&flags.target).await?;
-    let mut publisher = Publisher { flags, client, sent: 0, pending: VecDeque::new() };
+    let mut publisher = Publisher { flags, client, out, sent: 0, pending: VecDeque::new() };
     match body {
         Some(body) => publisher.send(body).await?,
         None => publisher.send_lines().await?,
@@ -87,16 +88,17 @@ fn of_input(error: &std::io::Error) -> Failure {
     Failure::new(format!("Standard input cannot be read: {error}."))
 }
 
-struct Publisher {
+struct Publisher<'a> {
     flags: Flags,
     client: Client,
+    out: &'a mut dyn Write,
     /// Messages sent, which is also the receipt of the last.
     sent: u64,
     /// Receipts that have not come, oldest first.
     pending: VecDeque<u64>,
 }
 
-impl Publisher {
+impl Publisher<'_> {
     async fn send_lines(&mut self) -> Result<(), Failure> {
         let (lines, mut arrived) = tokio::sync::mpsc::channel(1);
         // A terminal or a slow pipe must not keep heart-beats from being sent.
@@ -117,7 +119,7 @@ impl Publisher {
                     None => return Ok(()),
                 },
                 frame = self.client.next() => {
-                    let frame = frame.map_err(|failure| self.unknown(&failure))?;
+                    let frame = frame.map_err(|ending| self.cut_short(ending))?;
                     self.confirmed(&frame)?;
                 }
             }
@@ -128,7 +130,7 @@ impl Publisher {
         self.sent += 1;
         self.pending.push_back(self.sent);
         let frame = frame(&self.flags, self.sent, body);
-        self.client.send(&frame).await.map_err(|failure| self.unknown(&failure))
+        self.client.send(&frame).await.map_err(|ending| self.cut_short(ending))
     }
 
     async fn finish(mut self) -> Result<(), Failure> {
@@ -139,7 +141,7 @@ impl Publisher {
     }
 
     async fn receipt(&mut self) -> Result<(), Failure> {
-        let frame = self.client.next().await.map_err(|failure| self.unknown(&failure))?;
+        let frame = self.client.next().await.map_err(|ending| self.cut_short(ending))?;
         self.confirmed(&frame)
     }
 
@@ -151,21 +153,29 @@ impl Publisher {
         self.pending.pop_front();
         let Some(position) = frame.headers.get("position") else { return Ok(()) };
         let known = if frame.headers.get("duplicate") == Some("true") { " duplicate" } else { "" };
-        writeln!(std::io::stdout(), "{position}{known}").map_err(|error| of_output(&error))
+        writeln!(self.out, "{position}{known}").map_err(|error| of_output(&error))
     }
 
     /// Says what is known of messages whose receipt did not come.
-    fn unknown(&self, failure: &Failure) -> Failure {
-        let fate = match (self.pending.len(), self.flags.key.is_some()) {
-            (0, _) => return failure.clone(),
-            (1, true) => "Whether the message is stored is unknown; the same command with the same key stores it once.",
-            (1, false) => "Whether the message is stored is unknown; with --key it could be sent again safely.",
-            (_, true) => {
-                "Whether the last lines are stored is unknown; the same command with the same key stores each once."
+    fn cut_short(&self, ending: Ending) -> Failure {
+        let confirmed = self.sent - self.pending.len() as u64;
+        match (ending, self.pending.len()) {
+            (Ending::Refused(failure) | Ending::Lost(failure), 0) => failure,
+            // One message, and this is the answer to it.
+            (Ending::Refused(failure), 1) if !self.flags.lines => failure,
+            (Ending::Refused(failure), _) => Failure::new(format!("{failure} Confirmed before: {confirmed} lines.")),
+            (Ending::Lost(failure), _) => {
+                let fate = match self.flags.lines {
+                    true => format!("{confirmed} lines are stored, of those after them it is unknown."),
+                    false => "Whether the message is stored is unknown.".to_owned(),
+                };
+                let again = match self.flags.key {
+                    Some(_) => "The same command with the same key stores nothing twice.",
+                    None => "With --key it could be sent again without being stored twice.",
+                };
+                Failure::new(format!("{failure} {fate} {again}"))
             }
-            (_, false) => "Whether the last lines are stored is unknown; with --key they could be sent again safely.",
-        };
-        Failure::new(format!("{failure} {} of {} confirmed. {fate}", self.sent - self.pending.len() as u64, self.sent))
+        }
     }
 }
 

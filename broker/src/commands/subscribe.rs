@@ -22,8 +22,8 @@ is written.
 
 Examples:
   homeroom subscribe '/topic/7b/**'                            all channels of a classroom
-  homeroom subscribe /topic/7b/quiz --rewind 10 --count 10     the last ten, then end
-  homeroom subscribe /topic/7b/quiz --rewind 2m                the last two minutes and what follows
+  homeroom subscribe '/topic/7b/**' --rewind 10 --count 10     the last ten, then end
+  homeroom subscribe '/topic/7b/**' --rewind 2m                the last two minutes and what follows
   homeroom subscribe /topic/7b/quiz --after 81234:42 --json    what came after a position
   homeroom subscribe /topic/7b/quiz --durable board --login alice
 
@@ -59,10 +59,11 @@ pub(super) struct Flags {
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("The runtime cannot be started: {error}.")))?;
-    runtime.block_on(subscribe(flags))
+    runtime.block_on(subscribe(flags, &mut std::io::stdout()))
 }
 
-async fn subscribe(flags: &Flags) -> Result<(), Failure> {
+/// Writes messages to `out`.
+pub(super) async fn subscribe(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
     let mut client = Client::connect(&flags.target).await?;
     client.send(&request(flags)).await?;
     let mut left = flags.count;
@@ -71,7 +72,7 @@ async fn subscribe(flags: &Flags) -> Result<(), Failure> {
         match frame.command {
             Command::Receipt => eprintln!("{}", beginning(&flags.destination, &frame)),
             Command::Message => {
-                write(flags, &frame).map_err(|error| of_output(&error))?;
+                write(out, flags, &frame).map_err(|error| of_output(&error))?;
                 if let Some(id) = frame.headers.get("ack") {
                     client.send(&Frame::new(Command::Ack).with("id", id)).await?;
                 }
@@ -115,11 +116,10 @@ fn beginning(destination: &str, receipt: &Frame) -> String {
     text
 }
 
-fn write(flags: &Flags, message: &Frame) -> std::io::Result<()> {
+fn write(out: &mut dyn Write, flags: &Flags, message: &Frame) -> std::io::Result<()> {
     if let Some(gap) = message.headers.get("gap") {
         eprintln!("Lost before the next message: {gap}");
     }
-    let mut out = std::io::stdout().lock();
     if flags.json {
         writeln!(out, "{}", as_json(message))?;
     } else {
