@@ -71,7 +71,8 @@ impl Layer for Written {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.iter().cloned().collect())
+        // To the crate, brackets in a key are an index, and it would make a list as long as that.
+        Ok(self.0.iter().map(|(key, value)| (key.replace(['[', ']'], "?"), value.clone())).collect())
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Loads a file of that text together with variables and flags.
@@ -37,6 +39,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("prefetch", "prefetch = 10"),
     ("tls.certificate", "[tls]\ncertificate = \"a.pem\""),
     ("limts", "[limts]"),
+    ("limits?99999999999?", "\"limits[99999999999]\" = 1"),
     ("log.filter", "[log.filter]\nlevel = \"info\""),
     ("classrooms[0].pattern", "[[classrooms]]\nmatch = \"7b\"\npattern = \"8b\""),
     ("classrooms[0].retention.days", "[[classrooms]]\nmatch = \"7b\"\nretention.days = 3"),
@@ -251,4 +254,21 @@ fn what_is_printed_can_be_loaded() {
     let printed = loaded.to_string();
     assert_eq!(load_with(&printed, &[], &[]).unwrap().settings, loaded.settings, "{printed}");
     assert!(printed.contains("stomp = \"off\"  # environment variable HOMEROOM__LISTEN__STOMP"), "{printed}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_loaded_or_refused(text: String) {
+        let _ = load_with(&text, &[], &[]);
+    }
+
+    #[test]
+    fn any_key_with_any_value_is_loaded_or_refused(
+        key in "(listen|limits|classrooms|log|x)?[.\\[\\]\"a-z0-9_-]{0,24}",
+        value in "[^\u{0}]{0,40}",
+    ) {
+        let _ = load_with(&format!("{key} = {value}"), &[(&format!("HOMEROOM__{}", key.to_uppercase()), &value)], &[]);
+        let quoted = format!("{} = {}", toml::Value::from(key.as_str()), toml::Value::from(value.as_str()));
+        let _ = load_with(&quoted, &[], &[]);
+    }
 }
