@@ -110,13 +110,22 @@ impl Session {
         }
     }
 
+    /// The next bytes for the peer, as [`Output::Transmit`] has them, without
+    /// taking up what the peer sent: for a driver that has to wait with that.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        let bytes = self.outgoing.pop_front();
+        if bytes.is_none() {
+            self.outgoing = VecDeque::new();
+        }
+        bytes
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Output {
         loop {
-            if let Some(bytes) = self.outgoing.pop_front() {
+            if let Some(bytes) = self.poll_transmit() {
                 return Output::Transmit(bytes);
             }
-            self.outgoing = VecDeque::new();
             if self.state.is_leaving() && self.receipts.len() == 0 {
                 self.end(Ending::Disconnected);
             }
