@@ -9,6 +9,9 @@ pub(crate) struct HeartBeats {
     pub(crate) send: Duration,
     /// The peer says something at least this often.
     pub(crate) receive: Duration,
+    /// How long the peer may be silent. STOMP 1.2, Heart-beating: "because of timing
+    /// inaccuracies, the receiver SHOULD be tolerant and take into account an error margin".
+    pub(crate) silence_max: Duration,
 }
 
 /// Longer intervals than this are taken for this: about 50 days.
@@ -19,19 +22,19 @@ impl HeartBeats {
     /// from the server, "if <cx> is 0 … or <sy> is 0 … then there will be none;
     /// otherwise, there will be heart-beats every MAX(<cx>,<sy>) milliseconds",
     /// and the same with <sx> and <cy> the other way.
-    pub(crate) fn negotiate(client: (Duration, Duration), server: (Duration, Duration)) -> HeartBeats {
+    pub(crate) fn negotiate(client: (Duration, Duration), server: (Duration, Duration), tolerance: f32) -> HeartBeats {
         let settle = |can: Duration, wants: Duration| {
             if can.is_zero() || wants.is_zero() { Duration::ZERO } else { can.max(wants).min(INTERVAL_MAX) }
         };
-        HeartBeats { send: settle(server.0, client.1), receive: settle(client.0, server.1) }
-    }
-
-    /// How long a peer may be silent. STOMP 1.2, Heart-beating: "because of timing
-    /// inaccuracies, the receiver SHOULD be tolerant and take into account an error margin".
-    pub(crate) fn silence_max(self, tolerance: f32) -> Duration {
-        self.receive.mul_f32(tolerance.clamp(1.0, 100.0))
+        let receive = settle(client.0, server.1);
+        let tolerance = if tolerance.is_nan() { TOLERANCE_MIN } else { tolerance.clamp(TOLERANCE_MIN, TOLERANCE_MAX) };
+        HeartBeats { send: settle(server.0, client.1), receive, silence_max: receive.mul_f32(tolerance) }
     }
 }
+
+/// A tolerance is a number of intervals within these.
+const TOLERANCE_MIN: f32 = 1.0;
+const TOLERANCE_MAX: f32 = 100.0;
 
 /// Reads `heart-beat:<x>,<y>`, two numbers of milliseconds.
 pub(crate) fn parse(value: &str) -> Option<(Duration, Duration)> {
@@ -114,8 +117,19 @@ mod tests {
         for (client, server, (send, receive)) in table {
             let milliseconds = Duration::from_millis;
             let server = (milliseconds(server.0), milliseconds(server.1));
-            let negotiated = HeartBeats { send: milliseconds(send), receive: milliseconds(receive) };
-            assert_eq!(HeartBeats::negotiate(parse(client).unwrap(), server), negotiated, "{client}");
+            let negotiated = HeartBeats::negotiate(parse(client).unwrap(), server, 2.0);
+            assert_eq!((negotiated.send, negotiated.receive), (milliseconds(send), milliseconds(receive)), "{client}");
+            let twice = negotiated.receive * 2;
+            assert!(negotiated.silence_max.abs_diff(twice) <= twice / 1_000_000, "{client}");
+        }
+    }
+
+    #[test]
+    fn a_strange_tolerance_is_brought_into_bounds() {
+        let ten_seconds = (Duration::from_secs(10), Duration::from_secs(10));
+        for (tolerance, seconds) in [(2.5, 25), (0.0, 10), (-1.0, 10), (f32::NAN, 10), (f32::INFINITY, 1000)] {
+            let negotiated = HeartBeats::negotiate(ten_seconds, ten_seconds, tolerance);
+            assert_eq!(negotiated.silence_max, Duration::from_secs(seconds), "{tolerance}");
         }
     }
 
