@@ -7,7 +7,6 @@ use std::time::Duration;
 use harness::play;
 use homeroom_protocol::{Limits, Settings, Version};
 
-/// Heart-beats as a server offers them that wants none: scripts without `T:` need no time.
 fn settings() -> Settings {
     Settings::default()
 }
@@ -111,20 +110,28 @@ mod connecting {
     }
 
     #[test]
-    fn another_protocol_is_told_so() {
+    fn another_protocol_is_told_so_at_once() {
         play(
             settings(),
             "
-            C: GET / HTTP/1.1␍|Host: school␍|␍|
+            C: GET / HTTP/1.1␍|Host: school␍|
+            S: ERROR|…
+            X: refused 107 \"GET / HTTP/1.1\" is not a STOMP command
+            ",
+        );
+    }
+
+    #[test]
+    fn who_says_nothing_is_told_the_time() {
+        play(
+            settings(),
+            "
             T: 9999
+            C: CONNECT|
             T: 1
             S: ERROR|message:limit exceeded|code:106|reason:the connection was not made in time|retryable:true|…
             X: refused 106 the connection was not made in time
             ",
-        );
-        play(
-            settings(),
-            "C: GET / HTTP/1.1␍|Host: school␍|␍|^\nS: ERROR|…\nX: refused 107 \"GET / HTTP/1.1\" is not a STOMP command",
         );
     }
 
@@ -434,6 +441,31 @@ mod receipts {
             ",
         );
         play_connected(settings(), "C: DISCONNECT||^\nE: disconnect\nX: disconnected");
+    }
+
+    #[test]
+    fn the_driver_may_speak_between_connected_and_the_end() {
+        play(
+            settings(),
+            "
+            D: say early
+            C: CONNECT|accept-version:1.2||^
+            E: connect login=- passcode=-
+            D: say early
+            D: accept
+            S: CONNECTED|…
+            D: say well
+            S: MESSAGE|destination:/user/queue/errors|content-length:4||well^
+            C: DISCONNECT|receipt:1||^
+            E: disconnect #1
+            D: say still
+            S: MESSAGE|…
+            D: confirm #1
+            S: RECEIPT|receipt-id:1||^
+            X: disconnected
+            D: say late
+            ",
+        );
     }
 
     #[test]

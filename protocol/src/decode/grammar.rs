@@ -19,7 +19,7 @@ use crate::{Command, DecodeError, Headers, Version};
 
 /// `head = command EOL *( header EOL )`
 pub(crate) fn head(version: Version, bytes: &[u8], count: usize) -> Result<(Command, Headers), DecodeError> {
-    // STOMP 1.2, Frames: "Commands and headers are encoded in UTF-8". What is
+    // STOMP 1.2, Value Encoding: "The commands and headers are encoded in UTF-8". What is
     // not is refused here and never reaches another peer.
     let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::HeaderNotUtf8)?;
     let (lines, command) = terminated(command, eol).parse(text).map_err(flaw)?;
@@ -53,6 +53,13 @@ fn headers(lines: &str, count: usize, spelling: Spelling) -> Result<Headers, nom
 #[inline]
 fn is_plain(text: &str) -> bool {
     memchr2(b'\\', b'\r', text.as_bytes()).is_none()
+}
+
+/// `command`, on a line by itself, without its end.
+pub(super) fn command_line(line: &[u8]) -> Result<Command, DecodeError> {
+    let line = std::str::from_utf8(line).map_err(|_| DecodeError::unknown_command(&String::from_utf8_lossy(line)))?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    command(line).map(|(_, command)| command).map_err(flaw)
 }
 
 /// `command = client-command | server-command`

@@ -39,7 +39,8 @@ impl Session {
     }
 
     fn negotiated_heart_beats(&self, asked: Option<&str>) -> Result<HeartBeats, Fault> {
-        // STOMP 1.1, Heart-beating: a missing header "MUST be treated the same way as … 0,0". 1.0 has none.
+        // STOMP 1.1, Heart-beating: "A missing heart-beat header MUST be treated the
+        // same way as a heart-beat:0,0 header". 1.0 has none.
         let Some(asked) = asked.filter(|_| self.version > Version::V1_0) else { return Ok(HeartBeats::default()) };
         let asked = heartbeat::parse(asked).ok_or(Fault::HeaderInvalid {
             command: Command::Connect,

@@ -244,7 +244,8 @@ impl Session {
             Timer::Connect => self.fail(&Fault::ConnectLate, None),
             Timer::Send => {
                 if self.outgoing.is_empty() {
-                    // STOMP 1.2, Heart-beating: "the sender MUST … send an end-of-line (EOL)".
+                    // STOMP 1.2, Heart-beating: "if the sender has no real STOMP frame to send,
+                    // it MUST send an end-of-line (EOL)".
                     self.outgoing.push_back(Bytes::from_static(b"\n"));
                 }
                 self.timers.start(Timer::Send, now, self.heart_beats.send);
@@ -266,8 +267,7 @@ impl Session {
 
     /// The peer is wrong: ERROR and the end.
     fn fail(&mut self, fault: &Fault, receipt_id: Option<&str>) {
-        // STOMP 1.2, Protocol Negotiation: the ERROR for versions carries "a header
-        // version … listing the supported versions".
+        // STOMP 1.2, Protocol Negotiation, shows such an ERROR: `version:1.2,2.1`.
         let version = match fault {
             Fault::NoCommonVersion(supported) => Some(numbers(supported, ",")),
             _ => None,

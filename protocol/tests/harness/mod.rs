@@ -7,6 +7,7 @@
 //! | `S: bytes` | one transmission of the session; with `…` at the end, how it begins |
 //! | `E: event` | one event, as [`told`] writes it; its ticket is `#n`, counted from 1 |
 //! | `D: accept`, `D: confirm #1 name=value`, `D: refuse #1 103 reason`, `D: free id` | the driver answers |
+//! | `D: say words` | the driver sends a MESSAGE of its own |
 //! | `D: heard`, `D: sent` | the driver saw a Pong, wrote something of its own |
 //! | `T: 2500` | so many milliseconds pass |
 //! | `X: ending` | closed |
@@ -18,8 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homeroom_protocol::{
-    Accepted, Acknowledge, Ending, Event, Headers, MessageReference, Operation, Output, Refusal, Send, Session,
-    Settings, Ticket,
+    Accepted, Acknowledge, Command, Ending, Event, Frame, Headers, MessageReference, Operation, Output, Refusal, Send,
+    Session, Settings, Ticket,
 };
 
 /// Plays `script` with these settings.
@@ -102,6 +103,11 @@ impl Stage {
                 },
             ),
             ["free", id] => self.session.subscription_refused(id),
+            ["say", words] => {
+                let frame =
+                    Frame::new(Command::Message).with("destination", "/user/queue/errors").with_body(words.to_owned());
+                self.session.transmit(&frame);
+            }
             ["heard"] => self.session.heard(self.now),
             ["sent"] => self.session.sent(self.now),
             _ => panic!("the driver cannot {what}"),
