@@ -19,9 +19,9 @@ const INTERVAL_MAX: Duration = Duration::from_millis(u32::MAX as u64);
 
 impl HeartBeats {
     /// STOMP 1.2, Heart-beating: with `<cx>,<cy>` from the client and `<sx>,<sy>`
-    /// from the server, "if <cx> is 0 … or <sy> is 0 … then there will be none;
-    /// otherwise, there will be heart-beats every MAX(<cx>,<sy>) milliseconds",
-    /// and the same with <sx> and <cy> the other way.
+    /// from the server, "if `<cx>` is 0 … or `<sy>` is 0 … then there will be none;
+    /// otherwise, there will be heart-beats every MAX(`<cx>`,`<sy>`) milliseconds",
+    /// and the same with `<sx>` and `<cy>` the other way.
     pub(crate) fn negotiate(client: (Duration, Duration), server: (Duration, Duration), tolerance: f32) -> HeartBeats {
         let settle = |can: Duration, wants: Duration| {
             if can.is_zero() || wants.is_zero() { Duration::ZERO } else { can.max(wants).min(INTERVAL_MAX) }
@@ -86,7 +86,11 @@ impl Timers {
 
     /// The next moment at which something is to happen.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+        let earlier = |next: Option<Instant>, timer: &Option<Instant>| match (next, *timer) {
+            (Some(next), Some(timer)) => Some(next.min(timer)),
+            (next, timer) => next.or(timer),
+        };
+        self.0.iter().fold(None, earlier)
     }
 
     /// A timer that has run out, if there is one. It is stopped.

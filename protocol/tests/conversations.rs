@@ -228,6 +228,11 @@ mod sending {
     }
 
     #[test]
+    fn stomp_1_2_body_of_a_frame_that_may_have_none_is_dropped() {
+        play_connected(settings(), "C: SUBSCRIBE|id:0|destination:/a||body|^\nE: subscribe 0 /a Auto");
+    }
+
+    #[test]
     fn stomp_1_2_value_encoding_undefined_escapes_are_fatal() {
         play_connected(
             settings(),

@@ -118,7 +118,9 @@ impl Session {
             if let Some(bytes) = self.outgoing.pop_front() {
                 return Output::Transmit(bytes);
             }
-            self.outgoing = VecDeque::new();
+            if self.outgoing.capacity() > 0 {
+                self.outgoing = VecDeque::new();
+            }
             if self.state.is_leaving() && self.receipts.len() == 0 {
                 self.end(Ending::Disconnected);
             }
