@@ -56,7 +56,8 @@ pub(crate) enum Timer {
     Connect,
     /// A heart-beat is due. Set whenever something was written.
     Send,
-    /// The peer has been silent for too long. Set whenever something was read.
+    /// The peer may have been silent for too long. Set when it could be at the earliest;
+    /// what was read since then is looked at when it rings.
     Receive,
     /// The oldest transaction has been open for too long. Set by BEGIN.
     Transaction,
@@ -68,36 +69,43 @@ impl Timer {
 
 /// The moment of each timer that runs.
 #[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; 4]);
+pub(crate) struct Timers {
+    moments: [Option<Instant>; 4],
+    /// The first of them: asked for far more often than it changes.
+    next: Option<Instant>,
+}
 
 impl Timers {
     /// Runs `timer` until `after` has passed. Zero stops it.
     pub(crate) fn start(&mut self, timer: Timer, now: Instant, after: Duration) {
-        self.0[timer as usize] = if after.is_zero() { None } else { now.checked_add(after) };
+        self.set(timer, if after.is_zero() { None } else { now.checked_add(after) });
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
+        self.set(timer, None);
     }
 
     pub(crate) fn stop_all(&mut self) {
-        self.0 = [None; 4];
+        *self = Timers::default();
     }
 
     /// The next moment at which something is to happen.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
-        let earlier = |next: Option<Instant>, timer: &Option<Instant>| match (next, *timer) {
-            (Some(next), Some(timer)) => Some(next.min(timer)),
-            (next, timer) => next.or(timer),
-        };
-        self.0.iter().fold(None, earlier)
+        self.next
     }
 
     /// A timer that has run out, if there is one. It is stopped.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let timer = Timer::ALL.into_iter().find(|timer| self.0[*timer as usize].is_some_and(|moment| moment <= now))?;
+        let ran_out = |timer: &Timer| self.moments[*timer as usize].is_some_and(|moment| moment <= now);
+        let timer = Timer::ALL.into_iter().find(ran_out)?;
         self.stop(timer);
         Some(timer)
+    }
+
+    fn set(&mut self, timer: Timer, moment: Option<Instant>) {
+        self.moments[timer as usize] = moment;
+        self.next = self.moments.iter().flatten().min().copied();
     }
 }
 

@@ -683,7 +683,8 @@ mod heart_beating {
             T: 20000
             D: confirm #1
             S: RECEIPT|receipt-id:1||^
-            T: 25000
+            T: 24999
+            T: 1
             X: silent
             ",
         );

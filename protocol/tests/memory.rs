@@ -6,7 +6,7 @@ use std::time::Instant;
 use homeroom_protocol::{Accepted, Decoder, Limits, Output, Session, Settings, Version};
 
 /// Measured on 64-bit Linux; a session that grows beyond is looked at twice.
-const SESSION_BYTES_MAX: usize = 392;
+const SESSION_BYTES_MAX: usize = 424;
 
 #[test]
 fn an_idle_session_is_small() {

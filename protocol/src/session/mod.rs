@@ -45,6 +45,8 @@ pub struct Session {
     timers: Timers,
     /// The latest moment the driver told.
     now: Instant,
+    /// When the peer last gave a sign of life.
+    heard_at: Instant,
     /// What CONNECT took of what may come before CONNECTED, in bytes.
     connect_bytes: usize,
     receipts: Receipts,
@@ -67,6 +69,7 @@ impl Session {
             heart_beats: HeartBeats::default(),
             timers,
             now,
+            heard_at: now,
             connect_bytes: 0,
             receipts: Receipts::default(),
             subscriptions: Subscriptions::default(),
@@ -89,11 +92,10 @@ impl Session {
     }
 
     /// Bytes came that are no STOMP, for instance a Pong. They are a sign of life and nothing else.
+    #[inline]
     pub fn heard(&mut self, now: Instant) {
         self.now = now;
-        if self.state.is_open() {
-            self.timers.start(Timer::Receive, now, self.heart_beats.silence_max);
-        }
+        self.heard_at = now;
     }
 
     /// The driver wrote something, whatever it was: the next heart-beat is due an interval later.
@@ -163,10 +165,14 @@ impl Session {
         for (name, value) in headers {
             frame.headers.push(name, value);
         }
-        let receipt = self.encoded(&frame);
+        let (receipt, was_full) = (self.encoded(&frame), self.is_full());
         self.receipts.answer(ticket, receipt);
         while let Some(receipt) = self.receipts.release() {
             self.outgoing.push_back(receipt);
+        }
+        if was_full && !self.is_full() {
+            // We listen again: the peer's silence begins now.
+            self.heard_at = self.now;
         }
     }
 
@@ -252,13 +258,22 @@ impl Session {
                 }
                 self.timers.start(Timer::Send, now, self.heart_beats.send);
             }
-            // Whom we do not listen to cannot be blamed for silence.
-            Timer::Receive if self.is_full() => self.timers.start(Timer::Receive, now, self.heart_beats.silence_max),
-            Timer::Receive => self.end(Ending::Silent),
+            Timer::Receive => self.silence(now),
             Timer::Transaction => {
                 let limit_seconds = self.settings.limits.transaction_age_max.as_secs();
                 self.fail(&Fault::TransactionTooOld { limit_seconds }, None);
             }
+        }
+    }
+
+    /// Whether the peer has been silent for too long. Whom we do not listen to cannot be blamed for silence.
+    fn silence(&mut self, now: Instant) {
+        if self.is_full() {
+            self.heard_at = now;
+        }
+        self.timers.start(Timer::Receive, self.heard_at, self.heart_beats.silence_max);
+        if now.saturating_duration_since(self.heard_at) >= self.heart_beats.silence_max {
+            self.end(Ending::Silent);
         }
     }
 
