@@ -1,5 +1,7 @@
 //! What only the sled engine can do wrong: damage, full disks, directories, growth.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod damage;
 mod directories;
 mod full;
