@@ -131,7 +131,7 @@ async fn open(target: &Target) -> Result<Client, Failure> {
     let stream = TcpStream::connect(&authority).await.map_err(|error| unreachable(&error))?;
     let (socket, _) = client_async(request, stream).await.map_err(|error| unreachable(&error))?;
     let decoder = Decoder::new(Version::V1_2, &limits());
-    let heart_beats = HeartBeats { ours: interval(HEART_BEAT), theirs: FOREVER, silent_at: Instant::now() + FOREVER };
+    let heart_beats = HeartBeats::negotiated("0,0");
     let mut client = Client { socket, decoder, heart_beats };
     client.send(&connect_frame(target)).await?;
     let connected = client.next().await?;
@@ -182,6 +182,7 @@ impl HeartBeats {
         let (sends, wants) = header.split_once(',').unwrap_or(("0", "0"));
         let millis = |text: &str| Duration::from_millis(text.trim().parse().unwrap_or(0));
         let agreed = |their: Duration| if their.is_zero() { FOREVER } else { their.max(HEART_BEAT) };
+        // An interval's first tick is at once, but there is nothing to say yet.
         let mut ours = interval(agreed(millis(wants)));
         ours.reset();
         let theirs = agreed(millis(sends)).saturating_mul(5) / 2;
@@ -218,7 +219,7 @@ mod tests {
 
     const CONNECTED: &str = "CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0";
 
-    #[expect(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature is tungstenite's")]
+    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
     fn speak_stomp(_: &Upgrade, mut response: Response) -> Result<Response, ErrorResponse> {
         response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("v12.stomp"));
         Ok(response)

@@ -33,9 +33,9 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  homeroom                                             serve on 127.0.0.1:8080, keep records in ./data
+  homeroom                                             serve on 127.0.0.1:8080, data in ./data
   homeroom publish /topic/7b/quiz 'Is 91 prime?'       send one message and wait until it is stored
-  homeroom subscribe /topic/7b --rewind 10             see the last ten messages and what follows
+  homeroom subscribe '/topic/7b/**' --rewind 10        see the last ten messages and what follows
   homeroom check --config homeroom.toml                is the configuration right?
 
 Exit codes:

@@ -21,7 +21,7 @@ A durable subscription goes on where it was: a message is acknowledged once it
 is written.
 
 Examples:
-  homeroom subscribe /topic/7b                                 all channels: /topic/7b/**
+  homeroom subscribe '/topic/7b/**'                            all channels of a classroom
   homeroom subscribe /topic/7b/quiz --rewind 10 --count 10     the last ten, then end
   homeroom subscribe /topic/7b/quiz --rewind 2m                the last two minutes and what follows
   homeroom subscribe /topic/7b/quiz --after 81234:42 --json    what came after a position

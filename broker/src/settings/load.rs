@@ -91,6 +91,9 @@ fn storage(mut section: Section<'_>, storage: &mut Storage) {
     section.read_within("free_space_min", &mut storage.free_space_min, 0..=TB);
     section.read_within("ballast", &mut storage.ballast, 0..=TB);
     section.read_within("cursor_ttl", &mut storage.cursor_ttl, HOUR..=YEARS);
+    section.read_within("cache_bytes", &mut storage.cache_bytes, MIB..=64 * GIB);
+    section.read_within("queue_bytes_max", &mut storage.queue_bytes_max, MIB..=64 * GIB);
+    section.read_within("open_timeout", &mut storage.open_timeout, SECOND..=HOUR);
 }
 
 fn retention(mut section: Section<'_>, retention: &mut Retention) {
@@ -153,6 +156,7 @@ fn limits(mut section: Section<'_>, limits: &mut Limits) {
     section.read_within("header_bytes", &mut limits.header_bytes, KIB..=MIB);
     section.read_within("body_bytes", &mut limits.body_bytes, 1..=64 * MIB);
     section.read_within("bytes_before_connected", &mut limits.bytes_before_connected, KIB..=MIB);
+    section.read_within("identifier_bytes", &mut limits.identifier_bytes, 16..=64 * KIB);
     section.read_within("transactions", &mut limits.transactions, 0..=1_024);
     section.read_within("transaction_messages", &mut limits.transaction_messages, 1..=65_535);
     section.read_within("transaction_bytes", &mut limits.transaction_bytes, KIB..=GIB);

@@ -81,6 +81,8 @@ fn sizes(settings: &Settings) -> Vec<Broken> {
     };
     let too_large = "The largest message would fit into no transaction";
     holds_a_body("limits.transaction_bytes".to_owned(), limits.transaction_bytes, too_large);
+    let refused = "The largest message would never be stored";
+    holds_a_body("storage.queue_bytes_max".to_owned(), settings.storage.queue_bytes_max, refused);
     let forgotten = "The largest message would be forgotten as soon as it is stored";
     holds_a_body("retention.bytes".to_owned(), settings.retention.bytes, forgotten);
     for (index, rule) in settings.classrooms.iter().enumerate() {

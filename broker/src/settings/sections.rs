@@ -94,6 +94,12 @@ pub struct Storage {
     pub ballast: u64,
     /// A cursor nobody used for so long is forgotten.
     pub cursor_ttl: Duration,
+    /// Bytes of memory for the engine's cache of the disk.
+    pub cache_bytes: u64,
+    /// Bytes of all messages that wait for the disk; beyond, more are refused.
+    pub queue_bytes_max: u64,
+    /// How long opening may take, beside 10 s for each GB of the store, before the directory is set aside.
+    pub open_timeout: Duration,
 }
 
 impl Default for Storage {
@@ -104,6 +110,9 @@ impl Default for Storage {
             free_space_min: 256 * MB,
             ballast: 64 * MB,
             cursor_ttl: 90 * DAY,
+            cache_bytes: 64 * MIB,
+            queue_bytes_max: 64 * MIB,
+            open_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -188,6 +197,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Bytes a connection may send before it is CONNECTED.
     pub bytes_before_connected: u64,
+    /// Bytes of an id that is kept for a while: of a subscription, a receipt, a transaction.
+    pub identifier_bytes: u64,
     /// Open transactions of one connection.
     pub transactions: usize,
     /// Messages and acknowledgements in one transaction.
@@ -218,6 +229,7 @@ impl Default for Limits {
             header_bytes: 16 * KIB,
             body_bytes: MIB,
             bytes_before_connected: 16 * KIB,
+            identifier_bytes: KIB,
             transactions: 8,
             transaction_messages: 1_000,
             transaction_bytes: 4 * MIB,

@@ -103,6 +103,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("listen.stomp", "[listen]\nhttp = \"127.0.0.1:5000\"\nstomp = \"127.0.0.1:5000\""),
     ("retention.bytes", "[retention]\nbytes = \"64KB\""),
     ("classrooms[0].retention.bytes", "[[classrooms]]\nmatch = \"7b\"\nretention.bytes = \"64KB\""),
+    ("storage.queue_bytes_max", "[storage]\nqueue_bytes_max = \"1MiB\"\n[limits]\nbody_bytes = \"2MiB\""),
     ("limits.transaction_bytes", "[limits]\ntransaction_bytes = \"64KiB\""),
     ("limits.connections_per_address", "[limits]\nconnections = 10\nconnections_per_address = 20"),
     ("shutdown.spread", "[shutdown]\nspread = \"20s\""),
