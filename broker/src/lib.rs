@@ -1,1 +1,40 @@
-//! The server.
+//! Homeroom: the central broker of live lessons.
+//!
+//! | Room | Holds | Knows |
+//! | --- | --- | --- |
+//! | [`server`] | the one place that builds every part | all |
+//! | [`settings`] [`telemetry`] [`metrics`] [`shutdown`] | one idea each | none of the rooms |
+//! | [`transport`] | links: TCP, WebSocket | none of the rooms |
+//! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
+//! | [`http`] | the way to a WebSocket, the lesson page | connection |
+//! | [`auth`] | who is at the other end | none of the rooms |
+//! | [`router`] | destinations: where | none of the rooms |
+//! | [`classroom`] | one log and the people around it | storage, router's names |
+//! | [`admin`] | health and metrics | reads only |
+//!
+//! Arrows only go down. STOMP stops at `connection/envelope.rs`: behind it
+//! there are only records and positions.
+//!
+//! # Why is the log between publisher and subscriber?
+//!
+//! Because then there is no hand-over in which a message can fall through:
+//! late, live and slow students make the same read at different positions, and
+//! publishing never waits for a reader.
+//!
+//! # Why is a message visible only when it is durable?
+//!
+//! What a student has seen is never lost, what is replayed equals what was
+//! live, and no position is ever seen twice with different content.
+
+pub mod admin;
+pub mod auth;
+pub mod classroom;
+pub mod connection;
+pub mod http;
+pub mod metrics;
+pub mod router;
+pub mod server;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod transport;

@@ -27,8 +27,51 @@ pub struct Cursor {
     pub offset: Offset,
     /// Acknowledged one by one above the low mark: sorted, apart from each other, at most 1,024 ranges.
     pub above: Vec<RangeInclusive<u64>>,
+    /// Nothing above this was sent to the subscription before: what lies between
+    /// the low mark and here may be a repeat. The last save's word counts.
+    pub delivered: Offset,
     /// When it was last used, milliseconds since 1970. Cursors nobody used for long are forgotten.
     pub used: u64,
+}
+
+/// Ranges above the low mark that a cursor keeps; the highest are let go first,
+/// which costs a repeat and never a gap.
+pub const CURSOR_RANGES_MAX: usize = 1024;
+
+impl Cursor {
+    /// The cursor that has received what either of two has; `self` is the later. Both are of one epoch.
+    pub(crate) fn merge(self, other: Cursor) -> Cursor {
+        let low = self.offset.max(other.offset).0;
+        let mut ranges: Vec<_> = self.above.into_iter().chain(other.above).filter(|range| !range.is_empty()).collect();
+        ranges.sort_unstable_by_key(|range| *range.start());
+        let mut merged = Cursor {
+            epoch: self.epoch,
+            offset: Offset(low),
+            above: Vec::new(),
+            delivered: self.delivered,
+            used: self.used.max(other.used),
+        };
+        ranges.into_iter().for_each(|range| merged.receive(range));
+        merged.above.truncate(CURSOR_RANGES_MAX);
+        merged
+    }
+
+    /// Adds a range that begins no lower than any added before.
+    fn receive(&mut self, range: RangeInclusive<u64>) {
+        let (first, last) = range.into_inner();
+        let reached = self.above.last().map_or(self.offset.0, |range| *range.end());
+        if last <= reached {
+            return;
+        }
+        // Between neighbouring numbers lies nothing, also where an engine leaves gaps.
+        if first > reached.saturating_add(1) {
+            self.above.push(first..=last);
+        } else if let Some(top) = self.above.last_mut() {
+            *top = *top.start()..=last;
+        } else {
+            self.offset = Offset(last);
+        }
+    }
 }
 
 /// Why a cursor could not be kept.
@@ -57,4 +100,38 @@ pub trait Cursors: Send + Sync {
 
     /// All cursors on a log, in no order.
     fn on_log(&self, log: &LogName) -> Vec<(CursorKey, Cursor)>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(offset: u64, above: &[RangeInclusive<u64>], used: u64) -> Cursor {
+        Cursor { epoch: Epoch(1), offset: Offset(offset), above: above.to_vec(), delivered: Offset(99), used }
+    }
+
+    #[test]
+    fn a_merged_cursor_has_what_either_had() {
+        let merged = cursor(5, &[7..=8, 20..=20], 1).merge(cursor(3, &[4..=4, 9..=11, 30..=31], 9));
+        assert_eq!(merged, cursor(5, &[7..=11, 20..=20, 30..=31], 9));
+    }
+
+    #[test]
+    fn ranges_below_the_low_mark_are_swallowed() {
+        assert_eq!(cursor(50, &[], 1).merge(cursor(3, &[5..=9, 20..=50], 1)), cursor(50, &[], 1));
+        assert_eq!(cursor(50, &[], 1).merge(cursor(3, &[40..=60], 1)), cursor(60, &[], 1));
+    }
+
+    #[test]
+    fn neighbours_join() {
+        assert_eq!(cursor(5, &[], 1).merge(cursor(0, &[6..=7], 1)), cursor(7, &[], 1));
+        assert_eq!(cursor(5, &[8..=8], 1).merge(cursor(0, &[7..=7], 1)), cursor(5, &[7..=8], 1));
+    }
+
+    #[test]
+    fn a_cursor_keeps_a_bounded_number_of_ranges() {
+        let many: Vec<_> = (1..2000).map(|n| n * 3..=n * 3).collect();
+        let merged = cursor(0, &many, 1).merge(cursor(0, &[], 1));
+        assert_eq!(merged.above, many[..CURSOR_RANGES_MAX]);
+    }
 }

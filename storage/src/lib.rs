@@ -9,19 +9,27 @@
 //!
 //! Never here: STOMP, sockets, students.
 
+#[cfg(test)]
+mod conformance;
 mod cursors;
 mod engine;
+pub mod inspect;
+mod keys;
 mod log;
+mod memory;
 mod position;
 mod record;
 mod retention;
+mod sled;
+mod tail;
 
-pub use cursors::{Cursor, CursorKey, Cursors, CursorsError};
-pub use engine::{Caps, Engine, Health, Store};
+pub use cursors::{CURSOR_RANGES_MAX, Cursor, CursorKey, Cursors, CursorsError};
+pub use engine::{COMMIT_BUCKETS_MICROS, Caps, Counters, Engine, EngineKind, Health, OpenError, Settings, Store, open};
 pub use log::{
     Append, AppendError, Appended, Bounds, Budget, Lane, Log, LogError, LogName, Opened, Page, Pending, Refusal, Seek,
-    Settlement, Tail,
+    Settlement,
 };
 pub use position::{Epoch, Offset, OffsetRange, ParsePositionError, Position};
 pub use record::{Message, Record};
 pub use retention::Retention;
+pub use tail::{TAIL_BYTES_MAX, Tail};

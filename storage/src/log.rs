@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Cursor, CursorKey, Epoch, Message, Offset, OffsetRange, Position, Record, Retention};
+use crate::{Cursor, CursorKey, Epoch, Message, Offset, OffsetRange, Position, Record, Retention, Tail};
 
 /// The name of a log, for example `topic/7b`. The router makes it; at most 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -195,26 +195,6 @@ pub struct Opened {
     pub bounds: Bounds,
     /// Every record after the fence, once, in order.
     pub tail: Tail,
-}
-
-/// The live end of a log. One for each [`Log::open`]; the consumer takes
-/// records promptly, and a tail that holds more than 16 MiB makes the engine
-/// answer appends with [`AppendError::Unavailable`] until it is taken.
-#[derive(Debug)]
-pub struct Tail {
-    records: tokio::sync::mpsc::UnboundedReceiver<Arc<Record>>,
-}
-
-impl Tail {
-    /// The next record, when it comes; `None` when the log was deleted or the engine closed.
-    pub async fn next(&mut self) -> Option<Arc<Record>> {
-        self.records.recv().await
-    }
-
-    /// The next record if it is there already.
-    pub fn try_next(&mut self) -> Option<Arc<Record>> {
-        self.records.try_recv().ok()
-    }
 }
 
 /// How much a read may return.

@@ -1,1 +1,42 @@
-//! Harness.
+//! The means of looking at the broker from outside.
+//!
+//! ```text
+//!   broker    a real process on port 0, with its data directory, its memory and its signals
+//!   stomp     a client that can do what libraries cannot: withhold a Pong, send half a frame
+//!   history   what every actor asked, was told and saw, in one order
+//!   judge     says whether a history keeps the promises, and which events prove that it does not
+//!   wait      waits for an event, never for a time
+//! ```
+//!
+//! Never here: the broker's own crates. What is judged does not judge itself.
+
+mod broker;
+mod clients;
+mod frame;
+mod history;
+mod http;
+mod judge;
+mod random;
+mod stomp;
+mod wait;
+mod websocket;
+
+pub use broker::{Addresses, Broker, Refused, Setup, directory_bytes};
+pub use clients::{Script, node, python};
+pub use frame::{Dialect, Frame, FrameReader, Part};
+pub use history::{Event, History, MessageName, Seen};
+pub use http::{Answer, get, metric};
+pub use judge::{Rule, Verdict, Violation, judge};
+pub use random::Random;
+pub use stomp::{Client, Close, Heard, Pongs};
+pub use wait::{DEADLINE, eventually, within};
+pub use websocket::{Opcode, Piece, WebSocket};
+
+/// Raises the number of descriptors this process may hold to the hard limit, and returns it.
+pub fn raise_descriptor_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let granted = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    granted.unwrap_or(u64::MAX)
+}

@@ -1,6 +1,7 @@
 //! The words a session and its driver exchange. The session knows frames and
 //! what is legal when; the driver knows people, logs and disks.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,8 +56,24 @@ pub enum Event {
     Disconnect(Disconnect),
 }
 
+impl Event {
+    /// The same, with the ticket of its frame.
+    pub(crate) fn with_ticket(mut self, own: Option<Ticket>) -> Event {
+        match &mut self {
+            Event::Connect(_) => {}
+            Event::Send(Send { ticket, .. })
+            | Event::Subscribe(Subscribe { ticket, .. })
+            | Event::Unsubscribe(Unsubscribe { ticket, .. })
+            | Event::Acknowledge(Acknowledge { ticket, .. })
+            | Event::Commit(Commit { ticket, .. })
+            | Event::Disconnect(Disconnect { ticket }) => *ticket = own,
+        }
+        self
+    }
+}
+
 /// CONNECT.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Connect {
     /// `login`.
     pub login: Option<String>,
@@ -72,8 +89,19 @@ pub struct Connect {
     pub headers: Headers,
 }
 
+/// The passcode is not shown.
+impl fmt::Debug for Connect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connect")
+            .field("errors_soft", &self.errors_soft)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
 /// SEND.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Send {
     /// As written.
     pub destination: String,
@@ -83,6 +111,19 @@ pub struct Send {
     pub body: Bytes,
     /// To confirm when it has its effect.
     pub ticket: Option<Ticket>,
+}
+
+/// The body is counted, not shown.
+impl fmt::Debug for Send {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Send")
+            .field("destination", &self.destination)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .field("ticket", &self.ticket)
+            .finish()
+    }
 }
 
 /// How messages of a subscription are acknowledged.
@@ -152,6 +193,18 @@ pub enum MessageReference {
     },
 }
 
+impl MessageReference {
+    /// What it keeps on the heap, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            MessageReference::Ack(id) => id.len(),
+            MessageReference::MessageId { message_id, subscription } => {
+                message_id.len() + subscription.as_ref().map_or(0, String::len)
+            }
+        }
+    }
+}
+
 /// COMMIT.
 #[derive(Debug)]
 pub struct Commit {
@@ -172,10 +225,20 @@ pub enum Operation {
     Acknowledge(Acknowledge),
 }
 
+impl From<Operation> for Event {
+    fn from(operation: Operation) -> Event {
+        match operation {
+            Operation::Send(send) => Event::Send(send),
+            Operation::Acknowledge(acknowledge) => Event::Acknowledge(acknowledge),
+        }
+    }
+}
+
 /// DISCONNECT.
 #[derive(Clone, Debug)]
 pub struct Disconnect {
-    /// To confirm when everything before it has its effect.
+    /// To confirm when everything before it has its effect. Where there is none, the
+    /// session closes by itself once the receipts before it were sent.
     pub ticket: Option<Ticket>,
 }
 
@@ -217,8 +280,22 @@ pub struct Settings {
     pub heart_beat_receive: Duration,
     /// A peer is silent after this many of its intervals.
     pub heart_beat_tolerance: f32,
-    /// From the first moment to CONNECT.
+    /// From the first moment to CONNECTED. Zero is for ever.
     pub connect_within: Duration,
     /// Versions a WebSocket subprotocol allows, highest first; all if empty.
     pub versions: Vec<Version>,
+}
+
+/// Heart-beats of 10 s both ways, 10 s to connect, every version.
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            limits: crate::Limits::default(),
+            heart_beat_send: Duration::from_secs(10),
+            heart_beat_receive: Duration::from_secs(10),
+            heart_beat_tolerance: 2.5,
+            connect_within: Duration::from_secs(10),
+            versions: Vec::new(),
+        }
+    }
 }

@@ -1,0 +1,135 @@
+//! One message of a classroom as its readers meet it, with the bytes they share.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use homeroom_storage::{Epoch, Message, Offset, Position, Record};
+
+/// So many encodings of one message are kept; rarer shapes are encoded for their reader alone.
+const ENCODINGS_MAX: usize = 8;
+
+/// Where a reader stands: after this message of this record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// The record.
+    pub offset: Offset,
+    /// The message inside it; [`Mark::WHOLE`] for all of them.
+    pub part: u16,
+}
+
+impl Mark {
+    /// Past every message of a record.
+    pub const WHOLE: u16 = u16::MAX;
+
+    /// After a whole record.
+    pub fn after(offset: Offset) -> Mark {
+        Mark { offset, part: Mark::WHOLE }
+    }
+
+    /// The offset after which the log is to be read to find what follows this mark.
+    pub fn read_after(self) -> Offset {
+        if self.part == Mark::WHOLE { self.offset } else { Offset(self.offset.0.saturating_sub(1)) }
+    }
+
+    /// The highest offset of which every message lies at or before the mark.
+    pub fn passed(self) -> Offset {
+        self.read_after()
+    }
+}
+
+/// What makes two readers want the same bytes: the subscription's id and
+/// whatever else the door's encoding depends on, as the door numbers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The subscription's id.
+    pub id: Arc<str>,
+    /// Version, acknowledgement and flags, packed by the door.
+    pub tag: u16,
+}
+
+/// One message on its way to readers.
+#[derive(Debug)]
+pub struct Entry {
+    /// The record it is part of.
+    pub record: Arc<Record>,
+    /// Which of the record's messages.
+    pub index: u16,
+    /// The canonical path of its destination.
+    pub path: Box<str>,
+    /// Its number among the recent messages; 0 for one that was read from the log.
+    pub sequence: u64,
+    /// Whether the log keeps it. What is not durable has no position.
+    pub durable: bool,
+    encodings: Mutex<Vec<(Shape, Bytes)>>,
+}
+
+impl Entry {
+    /// One message of a record.
+    pub fn new(record: Arc<Record>, index: u16, path: String, sequence: u64, durable: bool) -> Entry {
+        Entry { record, index, path: path.into(), sequence, durable, encodings: Mutex::default() }
+    }
+
+    /// The message itself.
+    pub fn message(&self) -> &Message {
+        &self.record.messages[usize::from(self.index)]
+    }
+
+    /// Its place in the log.
+    pub fn offset(&self) -> Offset {
+        self.record.offset
+    }
+
+    /// Its place in the log, with the part inside a record of several.
+    pub fn position(&self) -> Position {
+        let part = (self.record.messages.len() > 1).then_some(self.index);
+        Position { epoch: self.epoch(), offset: self.record.offset, part }
+    }
+
+    /// The log's incarnation.
+    pub fn epoch(&self) -> Epoch {
+        self.record.epoch
+    }
+
+    /// The mark behind it.
+    pub fn mark(&self) -> Mark {
+        let last = usize::from(self.index) + 1 == self.record.messages.len();
+        Mark { offset: self.record.offset, part: if last { Mark::WHOLE } else { self.index } }
+    }
+
+    /// The bytes for readers of this shape, made by the first of them.
+    pub fn encoded(&self, shape: &Shape, encode: impl FnOnce() -> Bytes) -> Bytes {
+        let mut encodings = self.encodings.lock().expect("no encoder panics");
+        if let Some((_, bytes)) = encodings.iter().find(|(known, _)| known == shape) {
+            return bytes.clone();
+        }
+        let bytes = encode();
+        if encodings.len() < ENCODINGS_MAX {
+            encodings.push((shape.clone(), bytes.clone()));
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_ordered_as_messages_are() {
+        let (first, second) = (Mark { offset: Offset(4), part: 0 }, Mark { offset: Offset(4), part: 1 });
+        assert!(Mark::after(Offset(3)) < first && first < second && second < Mark::after(Offset(4)));
+        assert_eq!((first.read_after(), Mark::after(Offset(4)).read_after()), (Offset(3), Offset(4)));
+    }
+
+    #[test]
+    fn a_shape_is_encoded_once() {
+        let message =
+            Message { destination: "/topic/a".into(), headers: [].into(), body: Bytes::new(), publisher: None };
+        let record = Record { epoch: Epoch(1), offset: Offset(1), time: 0, messages: [message].into() };
+        let entry = Entry::new(Arc::new(record), 0, "a".into(), 1, true);
+        let shape = Shape { id: "sub-0".into(), tag: 1 };
+        let first = entry.encoded(&shape, || Bytes::from_static(b"x"));
+        let again = entry.encoded(&shape, || unreachable!("the shape is known"));
+        assert_eq!(first.as_ptr(), again.as_ptr());
+    }
+}

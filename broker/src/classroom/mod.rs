@@ -1,0 +1,351 @@
+//! Rooms: one log and the people around it.
+//!
+//! Publishing appends and wakes; it never waits for a reader. A reader is a
+//! cursor on the log. The two meet only in the log and in its newest messages,
+//! which are kept in memory once for everybody.
+//!
+//! Never here: STOMP, HTTP, sockets; who may do what.
+
+pub mod bell;
+pub mod durable;
+pub mod entry;
+pub mod presence;
+pub mod reader;
+pub mod recent;
+pub mod registry;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use homeroom_storage::{
+    Append, AppendError, Appended, Budget, Epoch, LogError, LogName, Message, Offset, Pending, Record, Retention, Seek,
+    Store, Tail,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::bell::Bell;
+use self::durable::Durables;
+use self::entry::Entry;
+use self::presence::Presence;
+use self::reader::LogPage;
+use self::recent::Recent;
+use crate::router::Rules;
+
+/// What a page of the log holds at most.
+const PAGE: Budget = Budget { records: 256, bytes: 64 * 1024 };
+/// Messages no log keeps that may wait for their turn; more are dropped, as a full network would.
+const EPHEMERAL_WAITING_MAX: usize = 1024;
+
+/// How rooms are kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much stays in memory.
+    pub recent: recent::Limits,
+    /// How long somebody who dropped off still counts as here.
+    pub presence_grace: Duration,
+    /// Changes of the roster are told together, so often at most.
+    pub presence_coalesce: Duration,
+}
+
+/// One log and the people around it.
+#[derive(Debug)]
+pub struct Classroom {
+    name: Arc<str>,
+    log: LogName,
+    epoch: Epoch,
+    head_at_opening: Offset,
+    store: Store,
+    rules: Arc<Rules>,
+    recent: Recent,
+    listeners: Mutex<HashMap<u64, Arc<Bell>>>,
+    listener_next: AtomicU64,
+    durables: Arc<Durables>,
+    presence: Presence,
+    ephemeral: mpsc::Sender<Ephemeral>,
+    ended: AtomicBool,
+}
+
+/// A message that no log keeps, and what it must follow.
+#[derive(Debug)]
+struct Ephemeral {
+    message: Message,
+    path: String,
+}
+
+impl Classroom {
+    /// Opens the log and begins to follow it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn open(
+        store: Store,
+        rules: Arc<Rules>,
+        name: &str,
+        retention: Retention,
+        settings: &Settings,
+    ) -> Result<Arc<Classroom>, LogError> {
+        let log = log_name(name);
+        let opened = store.open(&log, retention).await?;
+        let (ephemeral, waiting) = mpsc::channel(EPHEMERAL_WAITING_MAX);
+        let classroom = Arc::new(Classroom {
+            name: name.into(),
+            log,
+            epoch: opened.bounds.epoch,
+            head_at_opening: opened.bounds.head,
+            store,
+            rules,
+            recent: Recent::new(opened.bounds.head, settings.recent),
+            listeners: Mutex::default(),
+            listener_next: AtomicU64::new(1),
+            durables: Arc::default(),
+            presence: Presence::new(settings.presence_grace),
+            ephemeral,
+            ended: AtomicBool::new(false),
+        });
+        let roster = Roster::new(classroom.presence.stirred(), settings.presence_coalesce);
+        tokio::spawn(follow(Arc::downgrade(&classroom), opened.tail, waiting, roster));
+        Ok(classroom)
+    }
+
+    /// Its canonical name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &LogName {
+        &self.log
+    }
+
+    /// Its log's incarnation.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest record when the room was opened: nothing behind it was delivered before.
+    pub fn head_at_opening(&self) -> Offset {
+        self.head_at_opening
+    }
+
+    /// Its newest messages.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Who is here.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Its durable subscriptions.
+    pub fn durables(&self) -> &Arc<Durables> {
+        &self.durables
+    }
+
+    /// Where its records and cursors are kept.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the log was deleted under it.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Appends one record. Queued before this returns; resolves when it is durable.
+    pub fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
+        self.store.append(append)
+    }
+
+    /// Shows a message that no log keeps to those who are here. It comes after
+    /// everything that was confirmed before this call. Dropped when too many wait.
+    pub fn publish_ephemeral(&self, message: Message, path: String) {
+        // A full queue drops the message, which is what "not persistent" allows.
+        let _ = self.ephemeral.try_send(Ephemeral { message, path });
+    }
+
+    /// A notice of the broker itself, for `$…` channels.
+    pub fn notice(&self, channel: &str, body: impl Into<Bytes>) -> (Message, String) {
+        let path = format!("{}/{channel}", self.name);
+        let headers = [("content-type".into(), "application/json".into())].into();
+        (Message { destination: format!("/topic/{path}").into(), headers, body: body.into(), publisher: None }, path)
+    }
+
+    /// One entry that is shown to a single reader, such as a snapshot.
+    pub fn entry_of_its_own(&self, message: Message, path: String) -> Arc<Entry> {
+        Arc::new(Entry::new(self.unlogged(message), 0, path, 0, false))
+    }
+
+    /// The offset after which a read from `seek` begins.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn seek(&self, seek: Seek) -> Result<Offset, LogError> {
+        self.store.seek(&self.log, seek).await
+    }
+
+    /// Everything up to here is gone.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn trimmed(&self) -> Result<Offset, LogError> {
+        Ok(self.store.bounds(&self.log).await?.map_or(Offset::ZERO, |bounds| bounds.trimmed))
+    }
+
+    /// A stretch of the log behind `after`, at most up to the floor of what is in memory.
+    pub(crate) async fn page(&self, after: Offset) -> Result<LogPage, LogError> {
+        let floor = self.recent.floor();
+        self.read(after, floor).await
+    }
+
+    /// One record, to be shown again.
+    pub(crate) async fn record_at(&self, offset: Offset) -> Result<LogPage, LogError> {
+        self.read(Offset(offset.0.saturating_sub(1)), offset).await
+    }
+
+    async fn read(&self, after: Offset, up_to: Offset) -> Result<LogPage, LogError> {
+        let page = self.store.read(&self.log, after, up_to, PAGE).await?;
+        let entries = page.records.iter().flat_map(|record| self.entries_of(record)).collect();
+        Ok(LogPage { entries, through: page.through, missing: page.missing })
+    }
+
+    /// Rings the bell at everything new, from this call on.
+    pub(crate) fn listen(&self, bell: Arc<Bell>) -> u64 {
+        let listener = self.listener_next.fetch_add(1, Ordering::Relaxed);
+        self.listeners_locked().insert(listener, bell);
+        listener
+    }
+
+    pub(crate) fn stop_listening(&self, listener: u64) {
+        self.listeners_locked().remove(&listener);
+    }
+
+    /// Whether nobody reads, holds a durable subscription or is expected back.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.listeners_locked().is_empty() && self.durables.is_empty() && self.presence.is_empty()
+    }
+
+    fn entries_of(&self, record: &Arc<Record>) -> impl Iterator<Item = Arc<Entry>> {
+        record.messages.iter().enumerate().map(|(index, message)| {
+            let index = u16::try_from(index).expect("a record has at most 65,535 messages");
+            Arc::new(Entry::new(record.clone(), index, self.rules.path_of(&message.destination), 0, true))
+        })
+    }
+
+    fn take_in(&self, record: &Arc<Record>) {
+        self.recent.push_record(record, |shown| self.rules.path_of(shown));
+    }
+
+    fn show(&self, ephemeral: Ephemeral) {
+        self.recent.push_ephemeral(self.unlogged(ephemeral.message), ephemeral.path);
+    }
+
+    fn unlogged(&self, message: Message) -> Arc<Record> {
+        Arc::new(Record { epoch: self.epoch, offset: Offset::ZERO, time: now_millis(), messages: [message].into() })
+    }
+
+    fn wake_all(&self) {
+        self.listeners_locked().values().for_each(|bell| bell.ring());
+    }
+
+    fn tell_presence(&self) {
+        if let Some(changes) = self.presence.changes(Instant::now()) {
+            let body = serde_json::to_vec(&changes).expect("a notice is plain JSON");
+            let (message, path) = self.notice("$presence", body);
+            self.show(Ephemeral { message, path });
+            self.wake_all();
+        }
+    }
+
+    fn listeners_locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Bell>>> {
+        self.listeners.lock().expect("nothing panics while it holds the listeners")
+    }
+}
+
+/// When the roster is next to be told of changes; nothing ticks in a room where nobody comes or goes.
+struct Roster {
+    stirred: Arc<Bell>,
+    coalesce: Duration,
+    due: Option<Instant>,
+}
+
+impl Roster {
+    fn new(stirred: Arc<Bell>, coalesce: Duration) -> Roster {
+        Roster { stirred, coalesce, due: None }
+    }
+
+    async fn due(&mut self) {
+        loop {
+            let due = self.due;
+            tokio::select! {
+                () = self.stirred.heard() => {
+                    let soon = Instant::now() + self.coalesce;
+                    self.due = Some(due.map_or(soon, |due| due.min(soon)));
+                }
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => return,
+            }
+        }
+    }
+}
+
+/// The room's own task: takes in what became durable, and wakes.
+async fn follow(room: Weak<Classroom>, mut tail: Tail, mut waiting: mpsc::Receiver<Ephemeral>, mut roster: Roster) {
+    loop {
+        tokio::select! {
+            biased;
+            record = tail.next() => {
+                let Some(room) = room.upgrade() else { return };
+                match record {
+                    Some(record) => take_in_all(&room, &record, &mut tail),
+                    None => {
+                        room.ended.store(true, Ordering::Release);
+                        room.wake_all();
+                        return;
+                    }
+                }
+            }
+            ephemeral = waiting.recv() => {
+                let (Some(room), Some(ephemeral)) = (room.upgrade(), ephemeral) else { return };
+                // What was confirmed before it was sent is on the tail by now, and goes first.
+                while let Some(record) = tail.try_next() {
+                    room.take_in(&record);
+                }
+                room.show(ephemeral);
+                room.wake_all();
+            }
+            () = roster.due() => {
+                let Some(room) = room.upgrade() else { return };
+                room.tell_presence();
+                roster.due = room.presence.next_departure();
+            }
+        }
+    }
+}
+
+fn take_in_all(room: &Classroom, first: &Arc<Record>, tail: &mut Tail) {
+    room.take_in(first);
+    while let Some(record) = tail.try_next() {
+        room.take_in(&record);
+    }
+    room.wake_all();
+}
+
+/// The log of a classroom.
+pub fn log_name(classroom: &str) -> LogName {
+    LogName::new(format!("topic/{classroom}"))
+}
+
+/// The classroom of a log, if it is one's.
+pub fn classroom_of(log: &LogName) -> Option<&str> {
+    log.as_str().strip_prefix("topic/")
+}
+
+/// Milliseconds since 1970.
+pub fn now_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

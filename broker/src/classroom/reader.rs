@@ -1,0 +1,266 @@
+//! One subscription's way through one classroom: late, live and slow are the
+//! same read at different positions.
+//!
+//! ```text
+//!            mark < floor                        all up to the floor read
+//!   ┌─► Log ──────────────► Fetching ──► Page ──────────────┐
+//!   │    │ mark >= floor                  │ more to read    │
+//!   │    └──────────► Recent ◄────────────┼─────────────────┘
+//!   │                   │                 │
+//!   └─── fell out ──────┘◄── rewound ─────┘
+//! ```
+//!
+//! What is promised: messages come in order, none is left out and none comes
+//! twice, except where the log says that it no longer has them (`gap`).
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use homeroom_storage::{LogError, Offset, OffsetRange};
+use tokio::sync::oneshot;
+
+use super::Classroom;
+use super::bell::Bell;
+use super::entry::{Entry, Mark};
+use super::recent::Walk;
+use crate::router::Pattern;
+
+/// Moves one subscription through one classroom.
+#[derive(Debug)]
+pub struct Reader {
+    classroom: Arc<Classroom>,
+    pattern: Arc<Pattern>,
+    mark: Mark,
+    place: Place,
+    gap: Option<OffsetRange>,
+    bell: Arc<Bell>,
+    listener: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// To be decided by the mark.
+    Log,
+    /// A page is on its way.
+    Fetching(oneshot::Receiver<Result<LogPage, LogError>>),
+    /// In the middle of a page.
+    Page(LogPage),
+    /// Among the recent messages, at this sequence.
+    Recent(u64),
+}
+
+/// A stretch of the log, as entries.
+#[derive(Debug)]
+pub struct LogPage {
+    /// In order.
+    pub entries: VecDeque<Arc<Entry>>,
+    /// The log has been looked at up to here.
+    pub through: Offset,
+    /// What the log proves to be missing in it.
+    pub missing: Vec<OffsetRange>,
+}
+
+/// A message for this subscription, with what is missing before it.
+#[derive(Debug)]
+pub struct Step {
+    /// The message.
+    pub entry: Arc<Entry>,
+    /// Offsets before it that nobody can read any more.
+    pub gap: Option<OffsetRange>,
+    /// Where the reader stood before.
+    pub before: Mark,
+}
+
+/// How much a fill may hand out.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Bytes of messages, exceeded by at most one message.
+    pub bytes: usize,
+    /// Messages.
+    pub messages: usize,
+}
+
+impl Budget {
+    /// Whether nothing more may be handed out.
+    pub fn is_used_up(&self) -> bool {
+        self.bytes == 0 || self.messages == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.messages = self.messages.saturating_sub(1);
+    }
+}
+
+/// How a fill ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// There is nothing more now; the bell rings when there is.
+    Empty,
+    /// The budget is used up.
+    Enough,
+    /// The log cannot be read.
+    Failed(LogError),
+    /// The classroom's log has ended: it was deleted.
+    Ended,
+}
+
+impl Reader {
+    /// A reader that stands at `mark`. It listens from here on: what becomes
+    /// durable after this call rings the bell.
+    pub fn new(classroom: Arc<Classroom>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
+        let listener = classroom.listen(bell.clone());
+        let place = classroom.recent().join(mark).map_or(Place::Log, Place::Recent);
+        Reader { classroom, pattern, mark, place, gap: None, bell, listener }
+    }
+
+    /// A reader of what comes from now on, what no log keeps included.
+    pub fn live(classroom: Arc<Classroom>, pattern: Arc<Pattern>, bell: Arc<Bell>) -> Reader {
+        let listener = classroom.listen(bell.clone());
+        let (sequence, head) = classroom.recent().end();
+        let (place, mark) = (Place::Recent(sequence), Mark::after(head));
+        Reader { classroom, pattern, mark, place, gap: None, bell, listener }
+    }
+
+    /// The classroom it reads.
+    pub fn classroom(&self) -> &Arc<Classroom> {
+        &self.classroom
+    }
+
+    /// Everything up to here was handed out or is not for this subscription.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Says with the next message that these offsets are gone.
+    pub fn announce_gap(&mut self, range: OffsetRange) {
+        self.gap = Some(self.gap.map_or(range, |known| OffsetRange { first: known.first, last: range.last }));
+    }
+
+    /// Goes back to just before a message that was handed out but not sent.
+    pub fn rewind(&mut self, step: &Step) {
+        self.mark = step.before;
+        self.gap = step.gap.or(self.gap);
+        self.place = if step.entry.sequence == 0 { Place::Log } else { Place::Recent(step.entry.sequence) };
+    }
+
+    /// Hands out messages within the budget, in order.
+    pub fn fill(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> Filled {
+        if budget.is_used_up() {
+            return Filled::Enough;
+        }
+        loop {
+            match &mut self.place {
+                Place::Log => match self.classroom.recent().join(self.mark) {
+                    Some(sequence) => self.place = Place::Recent(sequence),
+                    None => self.fetch(),
+                },
+                Place::Fetching(answer) => match answer.try_recv() {
+                    Ok(Ok(page)) => self.begin(page),
+                    Ok(Err(error)) => {
+                        self.place = Place::Log;
+                        return Filled::Failed(error);
+                    }
+                    Err(oneshot::error::TryRecvError::Empty) => return Filled::Empty,
+                    Err(oneshot::error::TryRecvError::Closed) => self.place = Place::Log,
+                },
+                Place::Page(_) => {
+                    if self.fill_from_page(budget, steps).is_break() {
+                        return Filled::Enough;
+                    }
+                }
+                Place::Recent(_) => match self.fill_from_recent(budget, steps) {
+                    Some(filled) => return filled,
+                    None => self.place = Place::Log,
+                },
+            }
+        }
+    }
+
+    fn fetch(&mut self) {
+        let (answer, receiver) = oneshot::channel();
+        let (classroom, bell, after) = (self.classroom.clone(), self.bell.clone(), self.mark.read_after());
+        tokio::spawn(async move {
+            // The reader may be gone by then: nobody waits for this page any more.
+            let _ = answer.send(classroom.page(after).await);
+            bell.ring();
+        });
+        self.place = Place::Fetching(receiver);
+    }
+
+    fn begin(&mut self, page: LogPage) {
+        for range in &page.missing {
+            if range.last > self.mark.passed() {
+                self.announce_gap(OffsetRange { first: range.first.max(Offset(self.mark.passed().0 + 1)), ..*range });
+            }
+        }
+        self.place = Place::Page(page);
+    }
+
+    fn fill_from_page(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> ControlFlow<()> {
+        loop {
+            let Place::Page(page) = &mut self.place else { return ControlFlow::Continue(()) };
+            let Some(entry) = page.entries.pop_front() else {
+                self.mark = self.mark.max(Mark::after(page.through));
+                self.place = Place::Log;
+                return ControlFlow::Continue(());
+            };
+            if entry.mark() <= self.mark {
+                continue;
+            }
+            let before = std::mem::replace(&mut self.mark, entry.mark());
+            if self.pattern.matches(&entry.path) {
+                hand_out(entry, before, &mut self.gap, budget, steps)?;
+            }
+        }
+    }
+
+    /// `None` when what comes next has left the memory.
+    fn fill_from_recent(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> Option<Filled> {
+        let Place::Recent(sequence) = self.place else { return None };
+        let (mark, gap, pattern) = (&mut self.mark, &mut self.gap, &self.pattern);
+        let mut enough = false;
+        let walk = self.classroom.recent().walk(sequence, |entry| {
+            let before = *mark;
+            if entry.durable {
+                *mark = entry.mark();
+            }
+            if !pattern.matches(&entry.path) {
+                return ControlFlow::Continue(());
+            }
+            let flow = hand_out(entry.clone(), before, gap, budget, steps);
+            enough = flow.is_break();
+            flow
+        });
+        match walk {
+            Walk::FellOut => None,
+            Walk::Until(next) => {
+                self.place = Place::Recent(next);
+                Some(match (enough, self.classroom.has_ended()) {
+                    (true, _) => Filled::Enough,
+                    (false, true) => Filled::Ended,
+                    (false, false) => Filled::Empty,
+                })
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.classroom.stop_listening(self.listener);
+    }
+}
+
+fn hand_out(
+    entry: Arc<Entry>,
+    before: Mark,
+    gap: &mut Option<OffsetRange>,
+    budget: &mut Budget,
+    steps: &mut Vec<Step>,
+) -> ControlFlow<()> {
+    budget.spend(entry.message().cost());
+    steps.push(Step { entry, gap: gap.take(), before });
+    if budget.is_used_up() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}

@@ -1,0 +1,306 @@
+//! What goes out: messages from the logs, in batches of one write each, and the
+//! Pings behind them.
+//!
+//! A batch is taken from the readers, written, and only what left counts: what
+//! the link did not take is handed back, so nothing is kept for a slow student
+//! but the rest of one message.
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::barrier::{Confirmation, Standing};
+use super::disconnect::{code, refusal};
+use super::envelope::Repeat;
+use super::subscription::{Due, Subscription};
+use super::window::Again;
+use super::{Connection, Ending, Phase};
+use crate::classroom::entry::Entry;
+use crate::classroom::reader::{Filled, LogPage, Step};
+use crate::transport::Kind;
+
+/// About so many bytes of messages leave in one write.
+const BATCH_BYTES: usize = 64 * 1024;
+/// So many batches at a time, so that one late student does not keep a thread.
+const BATCHES_AT_ONCE: usize = 8;
+
+/// A message of a batch.
+struct Parcel {
+    subscription: usize,
+    source: usize,
+    step: Step,
+    bytes: Bytes,
+}
+
+/// How far each log's messages have come, for `ack:auto`.
+pub(super) fn standings(subscriptions: &mut [Subscription]) -> impl Iterator<Item = &mut Standing> {
+    subscriptions.iter_mut().flat_map(|known| &mut known.sources).map(|source| &mut source.standing)
+}
+
+/// Moves the cursors of all `ack:auto` subscriptions to what is settled.
+pub(super) fn save_settled(subscriptions: &mut [Subscription]) {
+    subscriptions.iter_mut().filter(|known| known.is_settled_by_itself()).for_each(Subscription::save_settled);
+}
+
+impl Connection {
+    /// Writes what waits, then messages. Says whether there is more to do at once.
+    pub(super) fn deliver(&mut self) -> bool {
+        let more = match self.try_deliver() {
+            Ok(more) => more,
+            Err(_) => {
+                self.phase = Phase::Over(Ending::PeerClosed { normally: false });
+                false
+            }
+        };
+        self.is_blocked = self.outbox.waiting() > 0;
+        more
+    }
+
+    fn try_deliver(&mut self) -> std::io::Result<bool> {
+        for _ in 0..BATCHES_AT_ONCE {
+            if self.outbox.waiting() > 0 {
+                let flushed = self.outbox.flush(&self.link)?;
+                self.session.sent(Instant::now().into_std());
+                if !flushed {
+                    return Ok(false);
+                }
+            }
+            if !matches!(self.phase, Phase::Talking | Phase::Stopping { .. }) || !self.session.is_connected() {
+                return Ok(false);
+            }
+            self.ping_if_due();
+            if self.outbox.waiting() > 0 {
+                continue;
+            }
+            if self.barrier.as_ref().is_some_and(|barrier| barrier.is_full()) || !self.write_batch()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes one batch; `false` if there is none or the link takes no more.
+    fn write_batch(&mut self) -> std::io::Result<bool> {
+        let parcels = self.take_batch();
+        if parcels.is_empty() {
+            self.all_sent();
+            return Ok(false);
+        }
+        let bytes: Vec<Bytes> = parcels.iter().map(|parcel| parcel.bytes.clone()).collect();
+        let batch = self.outbox.write(&self.link, &bytes)?;
+        let left = batch.whole + usize::from(batch.begun);
+        self.count(&parcels[..left]);
+        self.hand_back(&parcels[left..]);
+        let all = batch.whole == parcels.len();
+        if all {
+            self.all_sent();
+        }
+        self.session.sent(Instant::now().into_std());
+        Ok(all)
+    }
+
+    /// Takes messages from the subscriptions, each in its turn.
+    fn take_batch(&mut self) -> Vec<Parcel> {
+        let (mut parcels, mut steps, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let count = self.subscriptions.len();
+        for turn in 0..count {
+            let index = (self.turn + turn) % count;
+            if bytes >= BATCH_BYTES {
+                self.turn = index;
+                break;
+            }
+            self.take_own(index);
+            let ended = self.subscriptions[index].fill(BATCH_BYTES - bytes, &mut steps);
+            for (source, step) in steps.drain(..) {
+                bytes += step.entry.message().cost();
+                parcels.extend(self.parcel(index, source, step));
+            }
+            if let Some(ended) = ended {
+                self.end_subscription(ended);
+            }
+        }
+        parcels
+    }
+
+    /// The bytes of a message; none for one that was acknowledged before: its reader has passed it.
+    fn parcel(&self, index: usize, source: usize, step: Step) -> Option<Parcel> {
+        let subscription = &self.subscriptions[index];
+        let known = &subscription.sources[source];
+        let repeat = known.repeat(&step)?;
+        let framed = subscription.look.framed(known.reader.classroom(), &step.entry, &repeat);
+        Some(Parcel { subscription: index, source, step, bytes: self.link.carry(framed) })
+    }
+
+    /// What comes before the log: a snapshot, and messages that were refused and are due again.
+    fn take_own(&mut self, index: usize) {
+        let subscription = &mut self.subscriptions[index];
+        if let Some(entry) = subscription.first.take() {
+            let room = subscription.sources[0].reader.classroom().clone();
+            let framed = subscription.look.framed(&room, &entry, &Repeat::default());
+            self.link.push_framed(framed, self.outbox.private());
+        }
+        if subscription.repeats.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for mut due in std::mem::take(&mut self.subscriptions[index].repeats) {
+            match self.try_repeat(index, &mut due, now) {
+                Some(again) => self.outbox_repeat(index, &due.again, &again),
+                None if due.at > now || due.page.is_some() => self.subscriptions[index].repeats.push(due),
+                None => {}
+            }
+        }
+    }
+
+    /// The entry that comes again, once it is due and was read.
+    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Option<std::sync::Arc<Entry>> {
+        if due.at > now {
+            return None;
+        }
+        let Some(page) = &mut due.page else {
+            due.page = Some(self.read_again(index, &due.again));
+            return None;
+        };
+        match page.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Ok(Some(page)) => {
+                due.page = None;
+                page.entries
+                    .into_iter()
+                    .find(|entry| entry.offset() == due.again.offset && entry.position().part == due.again.part)
+            }
+            // Retention took it meanwhile, or the log cannot be read: it stays unacknowledged.
+            Ok(None) | Err(oneshot::error::TryRecvError::Closed) => {
+                due.page = None;
+                None
+            }
+        }
+    }
+
+    fn read_again(&self, index: usize, again: &Again) -> oneshot::Receiver<Option<LogPage>> {
+        let room = self.subscriptions[index].sources[again.source].reader.classroom().clone();
+        let (answer, receiver) = oneshot::channel();
+        let (bell, offset) = (self.bell.clone(), again.offset);
+        tokio::spawn(async move {
+            let _ = answer.send(room.record_at(offset).await.ok());
+            bell.ring();
+        });
+        receiver
+    }
+
+    fn outbox_repeat(&mut self, index: usize, again: &Again, entry: &Entry) {
+        let subscription = &self.subscriptions[index];
+        let room = subscription.sources[again.source].reader.classroom();
+        let repeat = Repeat { redelivered: true, count: Some(again.count), ..Repeat::default() };
+        let framed = subscription.look.framed(room, entry, &repeat);
+        self.link.push_framed(framed, self.outbox.private());
+        self.services.metrics.delivered(self.link.kind(), 1);
+    }
+
+    /// Counts what left: windows, cursors, Pings, metrics.
+    fn count(&mut self, left: &[Parcel]) {
+        let now = Instant::now().into_std();
+        for parcel in left {
+            self.subscriptions[parcel.subscription].sent(parcel.source, &parcel.step.entry);
+            if let Some(barrier) = &mut self.barrier {
+                barrier.sent(parcel.bytes.len(), now);
+            }
+        }
+        self.services.metrics.delivered(self.link.kind(), left.len() as u64);
+    }
+
+    /// Gives back what did not leave, newest first, so that each reader stands before its first.
+    fn hand_back(&mut self, unsent: &[Parcel]) {
+        for parcel in unsent.iter().rev() {
+            self.subscriptions[parcel.subscription].sources[parcel.source].reader.rewind(&parcel.step);
+        }
+    }
+
+    /// Nothing that was handed out waits: readers' marks are what was sent.
+    fn all_sent(&mut self) {
+        let written = self.barrier.as_ref().is_some_and(|barrier| barrier.confirmation() == Confirmation::Written);
+        for subscription in &mut self.subscriptions {
+            for source in &mut subscription.sources {
+                source.all_sent();
+                if written {
+                    source.standing.settle_sent();
+                }
+            }
+            if written && subscription.is_settled_by_itself() {
+                subscription.save_settled();
+            }
+        }
+    }
+
+    /// A log that cannot be read, or is gone, ends the conversation: the client
+    /// returns and is told what is left.
+    fn end_subscription(&mut self, ended: Filled) {
+        let refusal = match ended {
+            Filled::Failed(error) => super::subscribe::log_refusal(error),
+            Filled::Ended => refusal(
+                code::NOT_AVAILABLE,
+                "classroom closed",
+                "the classroom's log was deleted",
+                true,
+                "Subscribe again: the classroom begins anew.",
+            ),
+            Filled::Empty | Filled::Enough => return,
+        };
+        self.session.refuse(None, refusal);
+        self.bell.ring();
+    }
+
+    /// When a Ping is due.
+    pub(super) fn ping_due(&self) -> Option<std::time::Instant> {
+        if self.outbox.waiting() > 0 {
+            return None;
+        }
+        let durable = self.subscriptions.iter().any(Subscription::is_settled_by_itself);
+        self.barrier.as_ref()?.ping_due(durable)
+    }
+
+    fn ping_if_due(&mut self) {
+        let now = Instant::now().into_std();
+        if self.ping_due().is_some_and(|due| due <= now) {
+            self.ping(now);
+        }
+    }
+
+    fn ping(&mut self, now: std::time::Instant) {
+        // Only ever behind a whole message: between the pieces of one it would be answered too early.
+        debug_assert!(!self.outbox.is_inside_message());
+        if let Some(barrier) = &mut self.barrier {
+            let payload = barrier.ping(standings(&mut self.subscriptions), now);
+            self.link.push_ping(&payload, self.outbox.private());
+        }
+    }
+
+    /// Asks for a sign of life.
+    pub(super) fn probe(&mut self, now: Instant) {
+        let pings = self.link.kind() == Kind::WebSocket && !self.outbox.is_inside_message();
+        if pings && self.barrier.as_ref().is_some_and(|barrier| !barrier.is_waiting()) {
+            self.ping(now.into_std());
+        } else if pings {
+            self.link.push_ping(b"", self.outbox.private());
+        }
+    }
+
+    /// The client said good-bye and closed normally: what had reached it is settled.
+    pub(super) fn settle_at_good_bye(&mut self) {
+        for standing in standings(&mut self.subscriptions) {
+            standing.settle_reached();
+        }
+        save_settled(&mut self.subscriptions);
+    }
+
+    /// Makes the cursors durable at once: the client may be back in a moment, at another broker process even.
+    pub(super) async fn keep_cursors(&mut self) {
+        let durable = |known: &Subscription| known.sources.iter().any(|source| source.attachment.is_some());
+        if !self.subscriptions.iter().any(durable) {
+            return;
+        }
+        self.subscriptions.clear();
+        // A store that takes nothing now has the cursors in memory and saves them when it can.
+        let _ = self.services.registry.store().sync().await;
+    }
+}

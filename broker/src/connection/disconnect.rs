@@ -1,0 +1,106 @@
+//! Every ending has a name. One table: what ERROR says, the WebSocket close
+//! code, the label in metrics, and whether to come back.
+//!
+//! | Close code | Meaning |
+//! | --- | --- |
+//! | 1000 | after DISCONNECT, or the peer closed |
+//! | 1012 | the broker is restarting: come back |
+//! | 40nn | come back later; `nn` is the error's number less 100 |
+//! | 45nn | do not come back unchanged; `nn` as above |
+
+use homeroom_protocol::Refusal;
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// DISCONNECT was answered.
+    Disconnected,
+    /// The peer closed, normally or not.
+    PeerClosed {
+        /// With a normal WebSocket close, or the end of a TCP stream after DISCONNECT.
+        normally: bool,
+    },
+    /// Something was refused; the ERROR says what.
+    Refused(Refusal),
+    /// Nothing was heard for too long.
+    Silent,
+    /// The peer broke the transport's rules.
+    Transport(String),
+    /// The broker stops.
+    Stopping,
+}
+
+impl Ending {
+    /// The WebSocket close code.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            Ending::Disconnected | Ending::PeerClosed { .. } => 1000,
+            Ending::Refused(refusal) if refusal.retryable => 4000 + refusal.code.saturating_sub(100),
+            Ending::Refused(refusal) => 4500 + refusal.code.saturating_sub(100),
+            Ending::Silent => 4012,
+            Ending::Transport(_) => 1002,
+            Ending::Stopping => 1012,
+        }
+    }
+
+    /// The WebSocket close reason.
+    pub fn reason(&self) -> &str {
+        match self {
+            Ending::Disconnected | Ending::PeerClosed { .. } => "",
+            Ending::Refused(refusal) => &refusal.message,
+            Ending::Silent => "nothing was heard for too long",
+            Ending::Transport(reason) => reason,
+            Ending::Stopping => "the broker is restarting",
+        }
+    }
+
+    /// The label in metrics and logs.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Ending::Disconnected => "disconnected",
+            Ending::PeerClosed { normally: true } => "closed",
+            Ending::PeerClosed { normally: false } => "lost",
+            Ending::Refused(_) => "refused",
+            Ending::Silent => "silent",
+            Ending::Transport(_) => "transport",
+            Ending::Stopping => "stopping",
+        }
+    }
+}
+
+/// The numbers of errors, as ERROR frames and problem documents carry them.
+pub mod code {
+    /// The broker is at fault.
+    pub const INTERNAL: u16 = 100;
+    /// No such destination here.
+    pub const UNKNOWN_DESTINATION: u16 = 102;
+    /// A limit of the settings.
+    pub const LIMIT: u16 = 106;
+    /// The request makes no sense.
+    pub const BAD_REQUEST: u16 = 107;
+    /// Not now.
+    pub const NOT_AVAILABLE: u16 = 108;
+    /// The idempotency key was used for something else.
+    pub const DUPLICATE: u16 = 114;
+    /// Another connection took the durable subscription over.
+    pub const TAKEN_OVER: u16 = 117;
+}
+
+/// A refusal: `message` short and stable, `reason` for this case, `remedy` what to do.
+pub fn refusal(code: u16, message: &str, reason: impl Into<String>, retryable: bool, remedy: &str) -> Refusal {
+    Refusal { code, message: message.to_owned(), reason: reason.into(), retryable, remedy: remedy.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_close_code_says_whether_to_come_back() {
+        let later = refusal(code::NOT_AVAILABLE, "storage-full", "", true, "");
+        let never = refusal(code::BAD_REQUEST, "bad request", "", false, "");
+        assert_eq!(Ending::Refused(later).close_code(), 4008);
+        assert_eq!(Ending::Refused(never).close_code(), 4507);
+        assert_eq!(Ending::Stopping.close_code(), 1012);
+    }
+}

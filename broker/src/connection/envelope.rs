@@ -1,0 +1,220 @@
+//! Between STOMP and the log: SEND becomes a message, a message becomes
+//! MESSAGE. STOMP stops here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use homeroom_protocol::{AckMode, Headers, MessageHead, Version, encode_message};
+use homeroom_storage::{Message, Position};
+
+use crate::classroom::Classroom;
+use crate::classroom::entry::{Entry, Shape};
+use crate::transport::websocket;
+
+/// Headers that the broker alone sets: dropped when a client sends them.
+const SET_BY_BROKER: [&str; 13] = [
+    "message-id",
+    "subscription",
+    "ack",
+    "offset",
+    "epoch",
+    "timestamp",
+    "user-id",
+    "redelivered",
+    "delivery-count",
+    "replayed",
+    "gap",
+    "destination",
+    "content-length",
+];
+
+/// Canonical words first, aliases behind.
+const IDEMPOTENCY_KEY: [&str; 4] = ["idempotency-key", "Nats-Msg-Id", "_AMQ_DUPL_ID", "x-deduplication-header"];
+
+/// A SEND as the log keeps it.
+pub fn message(shown: String, headers: &Headers, body: Bytes, publisher: Option<&Arc<str>>) -> Message {
+    let kept = headers.iter().filter(|(name, _)| !SET_BY_BROKER.contains(name));
+    Message {
+        destination: shown.into(),
+        headers: kept.map(|(name, value)| (name.into(), value.into())).collect(),
+        body,
+        publisher: publisher.map(|name| (**name).into()),
+    }
+}
+
+/// The first of these headers that is there.
+pub fn first_of<'a>(headers: &'a Headers, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| headers.get(name))
+}
+
+/// The idempotency key of a SEND.
+pub fn idempotency_key(headers: &Headers) -> Option<&str> {
+    first_of(headers, &IDEMPOTENCY_KEY)
+}
+
+/// Whether a SEND is to be stored.
+pub fn is_persistent(headers: &Headers) -> bool {
+    headers.get("persistent").is_none_or(|value| !value.eq_ignore_ascii_case("false"))
+}
+
+/// How often, and why again, a message comes to a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repeat {
+    /// It was in the log before the subscription's position was fixed.
+    pub replayed: bool,
+    /// It may have come before.
+    pub redelivered: bool,
+    /// For those delivered again after a NACK: how often by now.
+    pub count: Option<u32>,
+    /// What is missing before it.
+    pub gap: Option<String>,
+}
+
+/// How one subscription's messages look: what its shapes have in common.
+#[derive(Clone, Debug)]
+pub struct Look {
+    id: Arc<str>,
+    id_shown: bool,
+    version: Version,
+    ack: AckMode,
+}
+
+impl Look {
+    /// `id_shown` is false for a STOMP 1.0 subscription without an id.
+    pub fn new(id: Arc<str>, id_shown: bool, version: Version, ack: AckMode) -> Look {
+        Look { id, id_shown, version, ack }
+    }
+
+    /// The framed MESSAGE of an entry: shared among all who see it alike,
+    /// unless there is something that only this subscription is told.
+    pub fn framed(&self, classroom: &Classroom, entry: &Entry, repeat: &Repeat) -> Bytes {
+        if repeat.count.is_some() || repeat.gap.is_some() {
+            return self.encode(classroom, entry, repeat);
+        }
+        entry.encoded(&self.shape(repeat), || self.encode(classroom, entry, repeat))
+    }
+
+    fn shape(&self, repeat: &Repeat) -> Shape {
+        let version = match self.version {
+            Version::V1_0 => 0,
+            Version::V1_1 => 1,
+            Version::V1_2 => 2,
+        };
+        let ack = u16::from(self.ack != AckMode::Auto);
+        let repeat = u16::from(repeat.replayed) | u16::from(repeat.redelivered) << 1;
+        Shape { id: self.id.clone(), tag: version | ack << 2 | repeat << 3 | u16::from(self.id_shown) << 5 }
+    }
+
+    fn encode(&self, classroom: &Classroom, entry: &Entry, repeat: &Repeat) -> Bytes {
+        let (message, position) = (entry.message(), Place::of(entry));
+        let message_id = format!("{}@{position}", classroom.log());
+        let acknowledged = self.ack != AckMode::Auto && self.version == Version::V1_2;
+        let ack = acknowledged.then(|| format!("{position}@{}", self.id));
+        let head = MessageHead {
+            subscription: self.id_shown.then_some(&*self.id),
+            message_id: &message_id,
+            destination: &message.destination,
+            ack: ack.as_deref(),
+            content_length: message.body.len(),
+        };
+        let (offset, epoch) = (entry.offset().to_string(), entry.epoch().to_string());
+        let (time, count) = (entry.record.time.to_string(), repeat.count.map(|count| count.to_string()));
+        let mut own: Vec<(&str, &str)> = Vec::with_capacity(8);
+        if entry.durable {
+            own.extend([("offset", offset.as_str()), ("epoch", epoch.as_str())]);
+        }
+        own.push(("timestamp", &time));
+        own.extend(message.publisher.as_deref().map(|user| ("user-id", user)));
+        own.extend(repeat.replayed.then_some(("replayed", "true")));
+        own.extend(repeat.redelivered.then_some(("redelivered", "true")));
+        own.extend(count.as_deref().map(|count| ("delivery-count", count)));
+        own.extend(repeat.gap.as_deref().map(|gap| ("gap", gap)));
+        let kept = message.headers.iter().map(|(name, value)| (&**name, &**value));
+        let mut frame = Vec::with_capacity(message.cost() + 256);
+        encode_message(&mut frame, self.version, &head, own.into_iter().chain(kept), &message.body);
+        websocket::framed(&frame)
+    }
+}
+
+/// How a message is named: by its position, or, if no log keeps it, by its
+/// time and number, which nobody can come back to.
+enum Place {
+    Logged(Position),
+    Unlogged { time: u64, sequence: u64 },
+}
+
+impl Place {
+    fn of(entry: &Entry) -> Place {
+        match entry.durable {
+            true => Place::Logged(entry.position()),
+            false => Place::Unlogged { time: entry.record.time, sequence: entry.sequence },
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Logged(position) => position.fmt(f),
+            Place::Unlogged { time, sequence } => write!(f, "~{time}-{sequence}"),
+        }
+    }
+}
+
+/// What an ACK names: the value of an `ack` header, or a `message-id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// A message of a log.
+    At(Position),
+    /// A message that no log keeps: there is nothing to acknowledge.
+    Unlogged,
+}
+
+/// Reads `position@subscription`, the value of our `ack` headers.
+pub fn read_ack(text: &str) -> Option<(Acknowledged, &str)> {
+    let (position, subscription) = text.split_once('@')?;
+    Some((read_place(position)?, subscription))
+}
+
+/// Reads `log@position`, our `message-id`.
+pub fn read_message_id(text: &str) -> Option<Acknowledged> {
+    read_place(text.rsplit_once('@')?.1)
+}
+
+fn read_place(text: &str) -> Option<Acknowledged> {
+    if let Some(name) = text.strip_prefix('~') {
+        return name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-').then_some(Acknowledged::Unlogged);
+    }
+    text.parse().ok().map(Acknowledged::At)
+}
+
+#[cfg(test)]
+mod tests {
+    use homeroom_storage::{Epoch, Offset};
+
+    use super::*;
+
+    #[test]
+    fn acks_are_read_back_whatever_the_subscription_is_called() {
+        let position = Position { epoch: Epoch(7), offset: Offset(3), part: Some(1) };
+        assert_eq!(read_ack("7:3.1@a@b"), Some((Acknowledged::At(position), "a@b")));
+        assert_eq!(read_ack("~12-3@sub-0"), Some((Acknowledged::Unlogged, "sub-0")));
+        assert_eq!(read_message_id("topic/a@b@7:3.1"), Some(Acknowledged::At(position)));
+        for text in ["", "7:3", "7@sub", "~x@sub", "@"] {
+            assert_eq!(read_ack(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_broker_sets_is_dropped_and_the_rest_travels() {
+        let mut headers = Headers::default();
+        for (name, value) in
+            [("user-id", "teacher"), ("x-mine", "1"), ("redelivered", "true"), ("content-type", "text/plain")]
+        {
+            headers.push(name, value);
+        }
+        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None);
+        let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["x-mine", "content-type"]);
+    }
+}

@@ -1,0 +1,390 @@
+//! What the client wants: events of the session, and the answers to them.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use homeroom_protocol::{
+    Accepted, AckMode, Acknowledge, Commit, Connect, Disconnect, Event, MessageReference, Operation, Refusal, Send,
+    Subscribe, Ticket, Unsubscribe,
+};
+use homeroom_storage::{CursorKey, Position};
+use tokio::time::{Duration, Instant};
+
+use super::barrier::{Barrier, Pace};
+use super::disconnect::{code, refusal};
+use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
+use super::publish::{self, Landed, Publication};
+use super::subscribe::{self, Ready};
+use super::subscription::{Joins, Present, Subscription};
+use super::window::Window;
+use super::{Connection, Outcome, Phase};
+use crate::auth::Identity;
+use crate::classroom::Classroom;
+use crate::classroom::registry::Registry;
+use crate::transport::Kind;
+
+/// The longest delay a NACK may ask for.
+const DELAY_MAX: Duration = Duration::from_secs(3600);
+
+impl Connection {
+    /// Does what an event asks for. Gives it back if something has to be waited for first.
+    pub(super) fn handle(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Connect(connect) => self.connect(&connect),
+            Event::Send(send) => return self.send(send),
+            Event::Subscribe(subscribe) => return self.subscribe(subscribe),
+            Event::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
+            Event::Acknowledge(acknowledge) => self.acknowledge(&acknowledge),
+            Event::Commit(commit) => return self.commit(commit),
+            Event::Disconnect(disconnect) => return self.disconnect(disconnect),
+        }
+        None
+    }
+
+    fn connect(&mut self, connect: &Connect) {
+        let now = Instant::now().into_std();
+        self.person = Identity::new(connect.login.as_deref(), connect.client_id.as_deref());
+        let limits = &self.services.settings.limits;
+        self.link.raise_limit(usize::try_from(limits.body_bytes + limits.header_bytes + 1024).unwrap_or(usize::MAX));
+        let session = random().map_or_else(|| "0".to_owned(), |number| format!("{number:016x}"));
+        let user_name = self.person.user.as_ref().map(ToString::to_string);
+        self.session.accept(Accepted { session, server: self.services.server.to_owned(), user_name }, now);
+        self.services.metrics.connected(self.link.kind(), self.session.version());
+    }
+
+    fn send(&mut self, send: Send) -> Option<Event> {
+        let ticket = send.ticket;
+        let publication = match publish::read(self.services.registry.rules(), &self.person, &send) {
+            Ok(publication) => publication,
+            Err(refusal) => return self.refuse(ticket, refusal),
+        };
+        let Some(room) = self.rooms.find(publication.topic.classroom()) else {
+            self.enter(publication.topic.classroom().to_owned());
+            return Some(Event::Send(send));
+        };
+        if publication.persistent {
+            let in_flight = self.in_flight.get_or_insert_default();
+            in_flight.append(&room, vec![publication.message], publication.key, ticket);
+            return None;
+        }
+        if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
+            // It follows what this connection sent before: that has to be on disk first.
+            return Some(Event::Send(send));
+        }
+        self.show(&room, publication, ticket);
+        None
+    }
+
+    fn show(&mut self, room: &Classroom, publication: Publication, ticket: Option<Ticket>) {
+        room.publish_ephemeral(publication.message, publication.topic.path);
+        self.services.metrics.published(false, 1);
+        if let Some(ticket) = ticket {
+            self.session.confirm(ticket, &[]);
+        }
+    }
+
+    fn commit(&mut self, commit: Commit) -> Option<Event> {
+        let sends = commit.operations.iter().filter_map(|operation| match operation {
+            Operation::Send(send) => Some(publish::read(self.services.registry.rules(), &self.person, send)),
+            Operation::Acknowledge(_) => None,
+        });
+        let one_room = sends.collect::<Result<Vec<_>, _>>().and_then(publish::one_room);
+        let parts = match one_room {
+            Ok(parts) => parts,
+            Err(refusal) => return self.refuse(commit.ticket, refusal),
+        };
+        let Some((topic, messages, key)) = parts else {
+            self.acknowledge_all(&commit);
+            self.confirm_when_kept(commit.ticket);
+            return None;
+        };
+        let Some(room) = self.rooms.find(topic.classroom()) else {
+            self.enter(topic.classroom().to_owned());
+            return Some(Event::Commit(commit));
+        };
+        self.in_flight.get_or_insert_default().append(&room, messages, key, commit.ticket);
+        self.acknowledge_all(&commit);
+        None
+    }
+
+    fn acknowledge_all(&mut self, commit: &Commit) {
+        for operation in &commit.operations {
+            if let Operation::Acknowledge(acknowledge) = operation {
+                self.acknowledge(acknowledge);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, subscribe: Subscribe) -> Option<Event> {
+        if self.in_flight.is_some() {
+            // Its position follows what this connection sent before.
+            return Some(Event::Subscribe(subscribe));
+        }
+        let ticket = subscribe.ticket;
+        let request = match subscribe::read(&self.services, &self.person, &subscribe) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(ticket, refusal),
+        };
+        let ready = subscribe::prepare(self.services.clone(), request, self.bell.clone());
+        self.wait_for(async move { Outcome::Subscribed { ready: ready.await, ticket } });
+        None
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) {
+        let known = self.subscriptions.iter().position(|known| *known.id == *unsubscribe.id);
+        let keys: Vec<CursorKey> = match known.map(|index| self.subscriptions.remove(index)) {
+            Some(mut subscription) => {
+                subscription.save();
+                let attachments = subscription.sources.iter().filter_map(|source| source.attachment.as_ref());
+                attachments.filter(|held| !held.is_fenced()).map(|held| held.key().clone()).collect()
+            }
+            None => Vec::new(),
+        };
+        let (store, forget) = (self.services.registry.store().clone(), subscribe::forgets(&unsubscribe.headers));
+        self.in_flight.get_or_insert_default().wait_for(unsubscribe.ticket, async move {
+            for key in keys.iter().filter(|_| forget) {
+                store.forget(key).await.map_err(|error| subscribe::unavailable(&error.to_string()))?;
+            }
+            Ok(())
+        });
+    }
+
+    fn acknowledge(&mut self, acknowledge: &Acknowledge) {
+        let Some((acknowledged, subscription)) = read_reference(&acknowledge.message) else {
+            let remedy = "Send back the ack header of the MESSAGE (its message-id in STOMP 1.1) unchanged.";
+            let reason = "the frame names no message of this broker";
+            let refusal = refusal(code::BAD_REQUEST, "unknown message", reason, false, remedy);
+            self.refuse(acknowledge.ticket, refusal);
+            return;
+        };
+        let wanted = |known: &&mut Subscription| subscription.as_deref().is_none_or(|id| *known.id == *id);
+        if let Acknowledged::At(position) = acknowledged {
+            // STOMP 1.0 names no subscription; one that does not hold the message is not changed by it.
+            for known in self.subscriptions.iter_mut().filter(wanted) {
+                apply(known, position, acknowledge);
+            }
+        }
+        self.confirm_when_kept(acknowledge.ticket);
+    }
+
+    /// Confirms when the cursors that moved so far are on disk.
+    fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
+        let Some(ticket) = ticket else { return };
+        let store = self.services.registry.store().clone();
+        self.in_flight.get_or_insert_default().wait_for(Some(ticket), async move {
+            store.sync().await.map_err(|error| subscribe::unavailable(&error.to_string()))
+        });
+    }
+
+    fn disconnect(&mut self, disconnect: Disconnect) -> Option<Event> {
+        if self.in_flight.is_some() {
+            return Some(Event::Disconnect(disconnect));
+        }
+        if let Some(ticket) = disconnect.ticket {
+            self.session.confirm(ticket, &[]);
+        }
+        None
+    }
+
+    /// Says ERROR; the session then ends.
+    fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) -> Option<Event> {
+        self.session.refuse(ticket, refusal);
+        None
+    }
+
+    fn enter(&mut self, name: String) {
+        let services = self.services.clone();
+        self.wait_for(async move { Outcome::Entered(subscribe::enter(&services, &name).await) });
+    }
+
+    fn wait_for(&mut self, outcome: impl Future<Output = Outcome> + std::marker::Send + 'static) {
+        self.busy = Some(Box::pin(outcome));
+    }
+
+    /// Something that was waited for is there.
+    pub(super) fn take_up(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Entered(Ok(room)) => self.rooms.remember(room),
+            Outcome::Entered(Err(refusal)) => {
+                let ticket = match self.held.take().map(|event| *event) {
+                    Some(Event::Send(send)) => send.ticket,
+                    Some(Event::Commit(commit)) => commit.ticket,
+                    _ => None,
+                };
+                self.session.refuse(ticket, refusal);
+            }
+            Outcome::Subscribed { ready: Ok(ready), ticket } => self.subscribed(ready, ticket),
+            Outcome::Subscribed { ready: Err(refusal), ticket } => self.session.refuse(ticket, refusal),
+            Outcome::Joined { serial, generation, sources } => self.joined(serial, generation, sources),
+        }
+    }
+
+    fn subscribed(&mut self, ready: Ready, ticket: Option<Ticket>) {
+        let confirmation = self.barrier().confirmation();
+        let Ready { request, sources, resumed, missed, gap, generation } = ready;
+        let version = self.session.version();
+        let window = (request.ack != AckMode::Auto).then(|| Box::new(Window::new(request.prefetch)));
+        let durable = request.durable.map(|durable| (durable.owner, durable.name));
+        let is_durable = durable.is_some();
+        let mut subscription = Subscription {
+            serial: self.subscription_next,
+            look: Look::new(request.id.clone(), request.id_given, version, request.ack),
+            id: request.id,
+            ack: request.ack,
+            window,
+            repeats: Vec::new(),
+            first: None,
+            joins: request.pattern.classroom().is_none().then_some(Joins { durable, generation }),
+            presence: None,
+            pattern: request.pattern,
+            sources,
+        };
+        self.subscription_next += 1;
+        self.be_present(&mut subscription);
+        if let Some(ticket) = ticket {
+            let position = subscription.position();
+            let (resumed, missed) = (resumed.to_string(), missed.to_string());
+            let mut headers = vec![("position", position.as_str()), ("resumed", &resumed), ("missed", &missed)];
+            headers.extend(gap.as_deref().map(|gap| ("gap", gap)));
+            if is_durable && subscription.ack == AckMode::Auto {
+                headers.push(("auto-confirm", confirmation.name()));
+            }
+            self.session.confirm(ticket, &headers);
+        }
+        self.subscriptions.push(subscription);
+    }
+
+    /// Whoever subscribes in one room is here; whoever watches the roster is shown it first.
+    fn be_present(&self, subscription: &mut Subscription) {
+        let (None, Some(source)) = (&subscription.joins, subscription.sources.first()) else { return };
+        let room = source.reader.classroom().clone();
+        subscription.presence = Some(Present::arrive(room.clone(), &self.person));
+        if subscription.pattern.matches(&format!("{}/$presence", room.name())) {
+            let body = serde_json::to_vec(&room.presence().snapshot()).expect("a notice is plain JSON");
+            let (message, path) = room.notice("$presence", body);
+            subscription.first = Some(room.entry_of_its_own(message, path));
+        }
+    }
+
+    /// The confirmation of messages on this connection, decided when first needed.
+    fn barrier(&mut self) -> &mut Barrier {
+        let (_, heart_beat) = self.session.heart_beats();
+        let delivery = &self.services.settings.delivery;
+        let pace = Pace {
+            after: delivery.ping_after,
+            bytes: delivery.ping_bytes,
+            reached_bytes_max: delivery.reached_bytes_max,
+        };
+        let pings = self.link.kind() == Kind::WebSocket;
+        self.barrier
+            .get_or_insert_with(|| Box::new(Barrier::new(pings, heart_beat, pace, random().unwrap_or_default())))
+    }
+
+    /// An append or a cursor is on disk, or is not.
+    pub(super) fn landed(&mut self, landed: &Landed) {
+        if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.is_empty()) {
+            self.in_flight = None;
+        }
+        match &landed.result {
+            Ok(appended) => {
+                if let Some(appended) = appended {
+                    self.services.metrics.published(true, u64::from(!appended.duplicate));
+                }
+                let headers = publish::receipt(appended.as_ref());
+                let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+                if let Some(ticket) = landed.ticket {
+                    self.session.confirm(ticket, &headers);
+                }
+            }
+            Err(refusal) => self.session.refuse(landed.ticket, refusal.clone()),
+        }
+    }
+
+    /// Something changed elsewhere: messages, a takeover, a new room, the end of the broker.
+    pub(super) fn heed_the_bell(&mut self) {
+        if self.services.shutdown.is_stopping() && matches!(self.phase, Phase::Talking) {
+            let close_at = self.services.shutdown.close_at(random().unwrap_or_default());
+            self.phase = Phase::Stopping { close_at };
+        }
+        if self.subscriptions.iter().any(Subscription::is_taken_over) {
+            let refusal = taken_over();
+            self.services.metrics.refused(refusal.code);
+            self.session.refuse(None, refusal);
+        }
+        self.join_new_rooms();
+    }
+
+    fn join_new_rooms(&mut self) {
+        let generation = self.services.registry.generation();
+        let behind = |known: &&Subscription| known.joins.as_ref().is_some_and(|joins| joins.generation < generation);
+        if self.busy.is_some() {
+            return;
+        }
+        let Some(subscription) = self.subscriptions.iter().find(behind) else { return };
+        let (serial, pattern) = (subscription.serial, subscription.pattern.clone());
+        let durable = subscription.joins.as_ref().and_then(|joins| joins.durable.clone());
+        let known: Vec<Arc<str>> =
+            subscription.sources.iter().map(|source| source.reader.classroom().name().clone()).collect();
+        let (services, bell) = (self.services.clone(), self.bell.clone());
+        self.wait_for(async move {
+            let mut sources = Vec::new();
+            for name in new_rooms(&services.registry, &pattern, &known) {
+                let joined = subscribe::join(services.clone(), durable.clone(), pattern.clone(), name, bell.clone());
+                // A room that cannot be entered now is tried again when the next one appears.
+                sources.extend(joined.await.ok());
+            }
+            Outcome::Joined { serial, generation, sources }
+        });
+    }
+
+    fn joined(&mut self, serial: u64, generation: u64, sources: Vec<super::subscription::Source>) {
+        let Some(subscription) = self.subscriptions.iter_mut().find(|known| known.serial == serial) else { return };
+        if let Some(joins) = &mut subscription.joins {
+            joins.generation = generation;
+        }
+        subscription.sources.extend(sources);
+        // Another subscription may be behind as well.
+        self.bell.ring();
+    }
+}
+
+fn new_rooms(registry: &Registry, pattern: &crate::router::Pattern, known: &[Arc<str>]) -> Vec<Arc<str>> {
+    registry.reached_by(pattern).into_iter().filter(|name| !known.contains(name)).collect()
+}
+
+fn apply(subscription: &mut Subscription, position: Position, acknowledge: &Acknowledge) {
+    if !acknowledge.negative {
+        return subscription.acknowledge(position);
+    }
+    let requeue = acknowledge.headers.get("requeue").is_none_or(|value| !value.eq_ignore_ascii_case("false"));
+    if !requeue {
+        // A topic has no dead letters: not wanted again is acknowledged.
+        return subscription.acknowledge(position);
+    }
+    let delay = acknowledge.headers.get("delay").and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    subscription.refuse(position, Instant::now() + delay.unwrap_or_default().min(DELAY_MAX));
+}
+
+fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
+    match reference {
+        MessageReference::Ack(text) => read_ack(text).map(|(place, id)| (place, Some(id.to_owned()))),
+        MessageReference::MessageId { message_id, subscription } => {
+            read_message_id(message_id).map(|place| (place, subscription.clone()))
+        }
+    }
+}
+
+fn taken_over() -> Refusal {
+    refusal(
+        code::TAKEN_OVER,
+        "taken over",
+        "another connection has taken over the durable subscription",
+        false,
+        "One connection at a time reads a durable subscription. Give each device its own client-id or name.",
+    )
+}
+
+/// A number that nobody can guess; `None` if the system gives none.
+fn random() -> Option<u64> {
+    getrandom::u64().ok()
+}

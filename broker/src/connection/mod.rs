@@ -1,0 +1,437 @@
+//! One STOMP conversation on one link.
+//!
+//! ```text
+//!  link ─► session ─► inbound ─► router, classroom          (what the client wants)
+//!  link ◄─ outbox ◄─ envelope ◄─ subscription ◄─ classroom  (what it gets)
+//! ```
+//!
+//! The task waits on a short, closed list: the link, the bell, answers of the
+//! store, a timer. Everything it decides, it decides between two waits.
+//!
+//! Never here: how a log is stored, who may do what.
+
+pub mod barrier;
+mod delivery;
+pub mod disconnect;
+pub mod envelope;
+mod inbound;
+mod outbox;
+mod publish;
+mod subscribe;
+mod subscription;
+mod window;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeroom_protocol::{self as stomp, Event, Output, Refusal, Session};
+use tokio::time::Instant;
+
+use self::barrier::Barrier;
+use self::disconnect::Ending;
+use self::outbox::Outbox;
+use self::publish::{InFlight, Rooms};
+use self::subscribe::Ready;
+use self::subscription::{Source, Subscription};
+use crate::auth::Identity;
+use crate::classroom::Classroom;
+use crate::classroom::bell::Bell;
+use crate::classroom::registry::Registry;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::shutdown::{Shutdown, Tracked};
+use crate::transport::{Inbound, Kind, Link, Received};
+
+/// After the last word, so long is waited for the peer to take it and close.
+const LINGER: Duration = Duration::from_secs(2);
+/// After DISCONNECT's RECEIPT, so long is waited for the client to close.
+const GOOD_BYE: Duration = Duration::from_secs(5);
+/// Where no heart-beats were negotiated, a silent WebSocket is asked for a sign of life so often.
+const PROBE: Duration = Duration::from_secs(25);
+/// A sign of life is asked for after this share of the interval, so that a punctual client is never asked.
+const PROBE_AFTER: f32 = 1.25;
+/// A link whose peer takes nothing and says nothing is given up after this: slow is not dead.
+const STALLED_MAX: Duration = Duration::from_secs(600);
+/// Events are taken up to this many at a time, so that one busy client does not keep its thread.
+const EVENTS_AT_ONCE: usize = 32;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Services {
+    /// All rooms.
+    pub registry: Arc<Registry>,
+    /// What the operator decided.
+    pub settings: Arc<Settings>,
+    /// What a session is told.
+    pub session: Arc<stomp::Settings>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the broker stops.
+    pub shutdown: Arc<Shutdown>,
+    /// `homeroom/x.y.z`.
+    pub server: &'static str,
+}
+
+/// Something that is waited for before the next frame is looked at.
+type Busy = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What it came to.
+enum Outcome {
+    /// A room for the held SEND or COMMIT.
+    Entered(Result<Arc<Classroom>, Refusal>),
+    /// A SUBSCRIBE.
+    Subscribed { ready: Result<Ready, Refusal>, ticket: Option<stomp::Ticket> },
+    /// Rooms that appeared, for a subscription to many.
+    Joined { serial: u64, generation: u64, sources: Vec<Source> },
+}
+
+/// How far the conversation has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Frames are taken up.
+    Talking,
+    /// No more frames; what was begun is finished, and the link is closed at this moment.
+    Stopping { close_at: Instant },
+    /// DISCONNECT was answered; the client closes, or we do at this moment.
+    Leaving { close_at: Instant },
+    /// Over.
+    Over(Ending),
+}
+
+struct Connection {
+    services: Arc<Services>,
+    link: Link,
+    session: Session,
+    outbox: Outbox,
+    bell: Arc<Bell>,
+    phase: Phase,
+    person: Identity,
+    subscriptions: Vec<Subscription>,
+    subscription_next: u64,
+    /// Of the subscriptions, the one whose turn it is.
+    turn: usize,
+    barrier: Option<Box<Barrier>>,
+    rooms: Rooms,
+    in_flight: Option<Box<InFlight>>,
+    busy: Option<Busy>,
+    held: Option<Box<Event>>,
+    session_wait: Option<std::time::Instant>,
+    life: Life,
+    /// The link takes nothing although something waits.
+    is_blocked: bool,
+    _tracked: Tracked,
+}
+
+/// Signs of life.
+#[derive(Debug)]
+struct Life {
+    /// Any byte.
+    heard: Instant,
+    /// A write of the client's program.
+    wrote: Instant,
+    /// A sign of life was asked for since anything was heard.
+    probed: bool,
+}
+
+/// Serves one link until it ends, as `session` says.
+pub async fn serve(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link) {
+    let Some(tracked) = services.shutdown.track() else { return };
+    services.metrics.opened(link.kind());
+    let kind = link.kind();
+    let ending = Box::pin(Connection::new(services.clone(), session, link, tracked).run()).await;
+    services.metrics.closed(kind, ending.label());
+    tracing::debug!(transport = kind.name(), ending = ending.label(), "connection ended");
+}
+
+impl Connection {
+    fn new(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link, tracked: Tracked) -> Connection {
+        let now = Instant::now();
+        Connection {
+            session: Session::new(session, now.into_std()),
+            services,
+            link,
+            outbox: Outbox::default(),
+            bell: tracked.bell().clone(),
+            phase: Phase::Talking,
+            person: Identity::default(),
+            subscriptions: Vec::new(),
+            subscription_next: 0,
+            turn: 0,
+            barrier: None,
+            rooms: Rooms::default(),
+            in_flight: None,
+            busy: None,
+            held: None,
+            session_wait: None,
+            life: Life { heard: now, wrote: now, probed: false },
+            is_blocked: false,
+            _tracked: tracked,
+        }
+    }
+
+    async fn run(mut self) -> Ending {
+        loop {
+            self.advance();
+            let more = self.deliver();
+            if let Phase::Over(ending) = &self.phase {
+                let ending = ending.clone();
+                self.say_good_bye(&ending).await;
+                return ending;
+            }
+            if more {
+                tokio::task::yield_now().await;
+                self.receive();
+                continue;
+            }
+            self.wait().await;
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn wait(&mut self) {
+        let wake_at = self.wake_at();
+        let reads = self.may_read();
+        let blocked = self.outbox.waiting() > 0;
+        let bell = self.bell.clone();
+        tokio::select! {
+            _ = self.link.readable(), if reads => self.receive(),
+            _ = self.link.writable(), if blocked => {}
+            () = bell.heard() => self.heed_the_bell(),
+            landed = next_landed(&mut self.in_flight), if self.in_flight.is_some() => self.landed(&landed),
+            outcome = finished(&mut self.busy), if self.busy.is_some() => {
+                self.busy = None;
+                self.take_up(outcome);
+            }
+            () = tokio::time::sleep_until(wake_at) => {}
+        }
+        self.keep_time();
+    }
+
+    /// Reads once, and takes what came in its order: bytes, Pongs, Close.
+    fn receive(&mut self) {
+        if !self.may_read() {
+            return;
+        }
+        let now = Instant::now();
+        let mut closed = None;
+        let (session, barrier, subscriptions, life) =
+            (&mut self.session, &mut self.barrier, &mut self.subscriptions, &mut self.life);
+        let received = self.link.receive(self.outbox.private(), |inbound| {
+            (life.heard, life.probed) = (now, false);
+            match inbound {
+                Inbound::Bytes(bytes) => {
+                    life.wrote = now;
+                    session.receive(bytes, now.into_std());
+                    if let Some(barrier) = barrier {
+                        if barrier.client_wrote(now.into_std(), delivery::standings(subscriptions)) {
+                            delivery::save_settled(subscriptions);
+                        }
+                    }
+                }
+                Inbound::Pong(payload) => {
+                    session.heard(now.into_std());
+                    if let Some(barrier) = barrier {
+                        if barrier.pong(payload, delivery::standings(subscriptions)) {
+                            delivery::save_settled(subscriptions);
+                        }
+                    }
+                }
+                Inbound::Closed(code) => closed = Some(code),
+            }
+        });
+        match received {
+            Received::Some | Received::Nothing => {}
+            Received::End => closed = closed.or(Some(Some(1006))),
+            Received::Broken(reason) => self.phase = Phase::Over(Ending::Transport(reason)),
+        }
+        if let Some(code) = closed {
+            self.peer_closed(code);
+        }
+    }
+
+    fn peer_closed(&mut self, code: Option<u16>) {
+        let tcp_end = self.link.kind() == Kind::Tcp;
+        let normally = matches!(code, None | Some(1000 | 1005)) || tcp_end;
+        let left = matches!(self.phase, Phase::Leaving { .. });
+        if left && normally {
+            self.settle_at_good_bye();
+        }
+        let ending = if left { Ending::Disconnected } else { Ending::PeerClosed { normally: normally && !tcp_end } };
+        self.phase = Phase::Over(ending);
+    }
+
+    /// Does what the session and the answers ask for, until there is nothing more to do now.
+    fn advance(&mut self) {
+        for _ in 0..EVENTS_AT_ONCE {
+            if matches!(self.phase, Phase::Over(_)) {
+                return;
+            }
+            if let Some(event) = self.held.take_if(|_| self.busy.is_none()) {
+                self.held = self.handle(*event).map(Box::new);
+            }
+            if self.held.is_some() || self.is_overloaded() {
+                return;
+            }
+            match self.session.poll() {
+                Output::Transmit(bytes) => self.link.push(&bytes, self.outbox.private()),
+                Output::Event(event) if matches!(self.phase, Phase::Talking) => self.held = Some(Box::new(event)),
+                Output::Event(_) => {}
+                Output::Wait(until) => {
+                    self.session_wait = until;
+                    return;
+                }
+                Output::Closed(ending) => return self.session_closed(ending),
+            }
+        }
+        self.bell.ring();
+    }
+
+    fn session_closed(&mut self, ending: stomp::Ending) {
+        match ending {
+            stomp::Ending::Disconnected => {
+                if matches!(self.phase, Phase::Talking) {
+                    self.phase = Phase::Leaving { close_at: Instant::now() + GOOD_BYE };
+                }
+                self.session_wait = None;
+            }
+            stomp::Ending::Refused(refusal) => {
+                tracing::debug!(code = refusal.code, message = refusal.message, "refused");
+                self.services.metrics.refused(refusal.code);
+                self.phase = Phase::Over(Ending::Refused(refusal));
+            }
+            stomp::Ending::Silent => self.phase = Phase::Over(Ending::Silent),
+        }
+    }
+
+    /// Whether so much waits that nothing more is taken up.
+    fn is_overloaded(&self) -> bool {
+        let limits = &self.services.settings.limits;
+        let (messages, bytes) = self.in_flight.as_ref().map_or((0, 0), |in_flight| in_flight.load());
+        messages >= limits.in_flight_messages
+            || bytes as u64 >= limits.in_flight_bytes
+            || self.outbox.waiting() as u64 >= limits.outbox_bytes
+    }
+
+    /// Bytes are read as long as they can be taken up; the rest waits with the peer.
+    fn may_read(&self) -> bool {
+        match self.phase {
+            Phase::Talking => !(self.held.is_some() || self.is_overloaded()) || self.session.buffered() == 0,
+            Phase::Leaving { .. } | Phase::Stopping { .. } => true,
+            Phase::Over(_) => false,
+        }
+    }
+
+    /// The latest moment to look again.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let far = now + Duration::from_secs(3600);
+        let session = self.session_wait.map(Instant::from_std);
+        let phase = match self.phase {
+            Phase::Stopping { close_at } | Phase::Leaving { close_at } => Some(close_at),
+            Phase::Talking | Phase::Over(_) => None,
+        };
+        let ping = self.ping_due().map(Instant::from_std);
+        let repeat = self.subscriptions.iter().flat_map(|known| &known.repeats).filter(|due| due.page.is_none());
+        let repeat = repeat.map(|due| due.at).min();
+        let due = [session, phase, ping, repeat, Some(self.look_after_life_at(now))];
+        due.into_iter().flatten().min().unwrap_or(far).min(far)
+    }
+
+    /// When life is looked after next: to ask for a sign of it, to give up, to tell the roster.
+    fn look_after_life_at(&self, now: Instant) -> Instant {
+        let silence = if self.life.probed { self.silence_max() } else { self.interval().mul_f32(PROBE_AFTER) };
+        let due = self.life.heard + silence;
+        if due > now { due } else { now + self.interval() }
+    }
+
+    /// So long nothing may be heard.
+    fn silence_max(&self) -> Duration {
+        self.interval().mul_f32(self.services.settings.stomp.heartbeat_tolerance)
+    }
+
+    /// The client's heart-beat, or how often it is asked for a sign of life.
+    fn interval(&self) -> Duration {
+        let (_, theirs) = self.session.heart_beats();
+        if theirs.is_zero() { PROBE } else { theirs }
+    }
+
+    /// What is due by now.
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        if let Phase::Stopping { close_at } | Phase::Leaving { close_at } = self.phase {
+            if now >= close_at {
+                let stopping = matches!(self.phase, Phase::Stopping { .. });
+                self.phase = Phase::Over(if stopping { Ending::Stopping } else { Ending::Disconnected });
+                return;
+            }
+        }
+        self.watch_life(now);
+        self.session.timeout(now.into_std());
+    }
+
+    fn watch_life(&mut self, now: Instant) {
+        // Bytes we do not read are no silence, and neither is a Pong that waits behind data.
+        if !self.may_read() || self.is_late_not_dead(now) {
+            self.session.heard(now.into_std());
+        }
+        if !self.session.is_connected() {
+            return;
+        }
+        let (limit, silence) = (self.silence_max(), now - self.life.heard);
+        if silence >= self.interval().mul_f32(PROBE_AFTER) && !self.life.probed && self.outbox.waiting() == 0 {
+            self.life.probed = true;
+            self.probe(now);
+        }
+        let unheard = self.link.kind() == Kind::WebSocket && silence >= limit && !self.is_late_not_dead(now);
+        if unheard && self.may_read() && matches!(self.phase, Phase::Talking) {
+            self.phase = Phase::Over(Ending::Silent);
+        }
+        let here = self.session.heart_beats().1.is_zero() || now - self.life.wrote < limit;
+        self.subscriptions.iter_mut().filter_map(|known| known.presence.as_mut()).for_each(|present| present.set(here));
+    }
+
+    fn is_late_not_dead(&self, now: Instant) -> bool {
+        let behind_data = self.barrier.as_ref().is_some_and(|barrier| barrier.waits_behind_data());
+        (self.is_blocked || behind_data) && now - self.life.heard < STALLED_MAX
+    }
+
+    /// The last word, flushed before the link is closed.
+    async fn say_good_bye(&mut self, ending: &Ending) {
+        self.keep_cursors().await;
+        let until = Instant::now() + LINGER;
+        if !matches!(ending, Ending::PeerClosed { .. }) {
+            self.link.push_close(ending.close_code(), ending.reason(), self.outbox.private());
+        }
+        while let Ok(false) = self.outbox.flush(&self.link) {
+            if tokio::time::timeout_at(until, self.link.writable()).await.is_err() {
+                return;
+            }
+        }
+        // Unread bytes at a close make the kernel send a reset, which can overtake our last word.
+        self.link.finish().await;
+        let mut nothing = Vec::new();
+        while tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
+            let mut over = false;
+            match self.link.receive(&mut nothing, |inbound| over |= matches!(inbound, Inbound::Closed(_))) {
+                Received::Some | Received::Nothing if !over => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+async fn next_landed(in_flight: &mut Option<Box<InFlight>>) -> publish::Landed {
+    match in_flight {
+        Some(in_flight) => in_flight.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn finished(busy: &mut Option<Busy>) -> Outcome {
+    match busy {
+        Some(busy) => busy.await,
+        None => std::future::pending().await,
+    }
+}

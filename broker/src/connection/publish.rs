@@ -1,0 +1,288 @@
+//! SEND and COMMIT: from frames to appends, and from their answers to receipts.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::stream::{FuturesUnordered, Stream};
+use homeroom_protocol::{Headers, Refusal, Send, Ticket};
+use homeroom_storage::{Append, AppendError, Appended, Lane, LogName, Message, Refusal as StoreRefusal};
+
+use super::disconnect::{code, refusal};
+use super::envelope;
+use super::subscribe::unknown_destination;
+use crate::auth::Identity;
+use crate::classroom::Classroom;
+use crate::router::{Destination, DestinationError, Rules, Topic};
+
+/// So many rooms are remembered for the next SEND.
+const ROOMS_MAX: usize = 8;
+/// The longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// A message that is ready to go to its room.
+#[derive(Debug)]
+pub(super) struct Publication {
+    /// Where.
+    pub topic: Topic,
+    /// What.
+    pub message: Message,
+    /// Not twice.
+    pub key: Option<Box<str>>,
+    /// Stored before it is seen.
+    pub persistent: bool,
+}
+
+/// Reads a SEND.
+///
+/// # Errors
+/// What is wrong with it, in words for the client.
+pub(super) fn read(rules: &Rules, person: &Identity, send: &Send) -> Result<Publication, Refusal> {
+    let destination = rules.sendable(&send.destination);
+    let Destination::Topic(topic) = destination.map_err(|error| destination_refusal(&error))?;
+    let key = idempotency_key(&send.headers)?;
+    let persistent = envelope::is_persistent(&send.headers);
+    let message = envelope::message(topic.shown.clone(), &send.headers, send.body.clone(), person.user.as_ref());
+    Ok(Publication { topic, message, key, persistent })
+}
+
+fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
+    match envelope::idempotency_key(headers) {
+        Some(key) if key.is_empty() || key.len() > KEY_BYTES_MAX => Err(refusal(
+            code::BAD_REQUEST,
+            "bad idempotency-key",
+            format!("an idempotency-key has 1 to {KEY_BYTES_MAX} bytes, this one has {}", key.len()),
+            false,
+            "Send a short unique text for each message, for example a UUID, and the same one when you retry.",
+        )),
+        key => Ok(key.map(Into::into)),
+    }
+}
+
+fn destination_refusal(error: &DestinationError) -> Refusal {
+    match error {
+        DestinationError::MadeByBroker => refusal(
+            code::UNKNOWN_DESTINATION,
+            "unknown destination",
+            error.to_string(),
+            false,
+            "Segments that begin with $ can be subscribed to, not sent to.",
+        ),
+        DestinationError::Wildcard(_) => refusal(
+            code::BAD_REQUEST,
+            "bad destination",
+            error.to_string(),
+            false,
+            "Send to one destination; percent-encode a * that belongs to a name as %2A.",
+        ),
+        error => unknown_destination(&error.to_string()),
+    }
+}
+
+/// Rooms this connection has sent to, so that the next SEND need not ask.
+#[derive(Debug, Default)]
+pub(super) struct Rooms(Vec<Arc<Classroom>>);
+
+impl Rooms {
+    /// A room entered before, if it still stands.
+    pub(super) fn find(&mut self, name: &str) -> Option<Arc<Classroom>> {
+        self.0.retain(|room| !room.has_ended());
+        self.0.iter().find(|room| **room.name() == *name).cloned()
+    }
+
+    /// Remembers a room, and forgets the oldest if there are many.
+    pub(super) fn remember(&mut self, room: Arc<Classroom>) {
+        if self.0.len() == ROOMS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(room);
+    }
+}
+
+/// What this connection waits for: appends on their way to the disk, and cursors.
+#[derive(Default)]
+pub(super) struct InFlight {
+    waiting: FuturesUnordered<Landing>,
+    lanes: HashMap<LogName, (Lane, usize)>,
+    bytes: usize,
+    messages: usize,
+}
+
+/// Something that was waited for has been answered.
+#[derive(Debug)]
+pub(super) struct Landed {
+    /// To confirm.
+    pub ticket: Option<Ticket>,
+    /// What came of it.
+    pub result: Result<Option<Appended>, Refusal>,
+    log: Option<LogName>,
+    bytes: usize,
+}
+
+struct Landing {
+    answer: Pin<Box<dyn Future<Output = Result<Option<Appended>, Refusal>> + std::marker::Send>>,
+    landed: Option<Landed>,
+}
+
+impl Future for Landing {
+    type Output = Landed;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
+        let Poll::Ready(result) = self.answer.as_mut().poll(context) else { return Poll::Pending };
+        let landed = self.landed.take().expect("a future is not polled after it was ready");
+        Poll::Ready(Landed { result, ..landed })
+    }
+}
+
+impl InFlight {
+    /// Appends messages to one room as one record. Queued before this returns.
+    pub(super) fn append(
+        &mut self,
+        room: &Classroom,
+        messages: Vec<Message>,
+        key: Option<Box<str>>,
+        ticket: Option<Ticket>,
+    ) {
+        let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
+        let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
+        *waiting += 1;
+        let lane = Some(lane.clone());
+        let append = Append { log: log.clone(), messages, settlements: Vec::new(), key, deadline: None, lane };
+        let answer = room.append(append);
+        let answer = Box::pin(async move { answer.await.map(Some).map_err(|error| append_refusal(&error)) });
+        self.wait(Landing { answer, landed: Some(Landed { ticket, result: Ok(None), log: Some(log), bytes }) });
+    }
+
+    /// Waits for something that is no append.
+    pub(super) fn wait_for(
+        &mut self,
+        ticket: Option<Ticket>,
+        answer: impl Future<Output = Result<(), Refusal>> + std::marker::Send + 'static,
+    ) {
+        let answer = Box::pin(async move { answer.await.map(|()| None) });
+        self.wait(Landing { answer, landed: Some(Landed { ticket, result: Ok(None), log: None, bytes: 0 }) });
+    }
+
+    /// The next answer; only to be awaited when something is in flight.
+    pub(super) async fn next(&mut self) -> Landed {
+        let landed = std::future::poll_fn(|context| Pin::new(&mut self.waiting).poll_next(context)).await;
+        let landed = landed.expect("only awaited when something is in flight");
+        self.settle(&landed);
+        landed
+    }
+
+    /// Whether nothing is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Whether an append to this log is in flight.
+    pub(super) fn holds(&self, log: &LogName) -> bool {
+        self.lanes.contains_key(log)
+    }
+
+    /// How much is in flight: messages and their bytes.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.messages, self.bytes)
+    }
+
+    fn wait(&mut self, landing: Landing) {
+        let bytes = landing.landed.as_ref().map_or(0, |landed| landed.bytes);
+        (self.messages, self.bytes) = (self.messages + 1, self.bytes + bytes);
+        self.waiting.push(landing);
+    }
+
+    fn settle(&mut self, landed: &Landed) {
+        (self.messages, self.bytes) = (self.messages - 1, self.bytes - landed.bytes);
+        let Some(log) = &landed.log else { return };
+        if let Some((_, waiting)) = self.lanes.get_mut(log) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                // Every answer has been seen: whatever comes now is no reordered retry.
+                self.lanes.remove(log);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InFlight").field("messages", &self.messages).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// What RECEIPT says of an append.
+pub(super) fn receipt(appended: Option<&Appended>) -> Vec<(&'static str, String)> {
+    let Some(appended) = appended else { return Vec::new() };
+    let mut headers = vec![("position", appended.position.to_string())];
+    if appended.duplicate {
+        headers.push(("duplicate", "true".to_owned()));
+    }
+    headers
+}
+
+/// What ERROR says of an append that was not confirmed.
+fn append_refusal(error: &AppendError) -> Refusal {
+    match error {
+        AppendError::Refused(StoreRefusal::TooLarge { .. }) => {
+            let remedy = "Send a smaller message, or a link to what is too large.";
+            refusal(code::LIMIT, "message too large", error.to_string(), false, remedy)
+        }
+        AppendError::Refused(StoreRefusal::KeyConflict { .. }) => {
+            let remedy = "Use a new idempotency-key for each message, and the same one only to retry that message.";
+            refusal(code::DUPLICATE, "idempotency-key in use", error.to_string(), false, remedy)
+        }
+        AppendError::Refused(StoreRefusal::Predecessor | StoreRefusal::Expired) => {
+            let remedy = "It was not stored. Send again what has no receipt, in its order.";
+            refusal(code::NOT_AVAILABLE, "not stored", error.to_string(), true, remedy)
+        }
+        AppendError::Refused(StoreRefusal::Damaged(_)) => {
+            let remedy = "Other classrooms work. Tell the operator: homeroom store verify shows what is damaged.";
+            refusal(code::INTERNAL, "damaged classroom", error.to_string(), false, remedy)
+        }
+        AppendError::Unavailable { full: true, reason } => {
+            let remedy = "It was not stored. Send it again when the operator has made room on the broker's disk.";
+            refusal(code::NOT_AVAILABLE, "storage-full", reason, true, remedy)
+        }
+        AppendError::Unavailable { reason, .. } => refusal(
+            code::NOT_AVAILABLE,
+            "not available",
+            reason,
+            true,
+            "It was not stored. Send it again in a few seconds.",
+        ),
+        AppendError::Unknown { reason } => {
+            let remedy =
+                "It may have been stored. Send it again with the same idempotency-key: then it is stored once.";
+            refusal(code::INTERNAL, "unknown outcome", reason, true, remedy)
+        }
+    }
+}
+
+/// The messages of a transaction that goes to one room.
+///
+/// # Errors
+/// SENDs to more than one log, or some that are not persistent.
+pub(super) fn one_room(
+    publications: Vec<Publication>,
+) -> Result<Option<(Topic, Vec<Message>, Option<Box<str>>)>, Refusal> {
+    let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.topic.classroom()).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    if rooms.len() > 1 {
+        return Err(refusal(
+            code::BAD_REQUEST,
+            "transaction over several logs",
+            format!("the transaction sends to {}", rooms.join(", ")),
+            false,
+            "Nothing was stored. Use one transaction for each classroom.",
+        ));
+    }
+    let mut publications = publications.into_iter();
+    let Some(first) = publications.next() else { return Ok(None) };
+    let (topic, mut messages, key) = (first.topic, vec![first.message], first.key);
+    messages.extend(publications.map(|publication| publication.message));
+    Ok(Some((topic, messages, key)))
+}

@@ -1,0 +1,270 @@
+//! One SUBSCRIBE of one connection: the logs it reads, how far it has come in
+//! each, and what it holds unacknowledged.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use homeroom_protocol::AckMode;
+use homeroom_storage::{Offset, Position};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::barrier::Standing;
+use super::envelope::{Look, Repeat};
+use super::window::{Again, Window};
+use crate::auth::Identity;
+use crate::classroom::Classroom;
+use crate::classroom::durable::{Attachment, Progress};
+use crate::classroom::entry::{Entry, Mark};
+use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
+use crate::router::Pattern;
+
+/// One SUBSCRIBE.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// A number that no other subscription of this connection ever has.
+    pub serial: u64,
+    /// Its id.
+    pub id: Arc<str>,
+    /// What it covers.
+    pub pattern: Arc<Pattern>,
+    /// How its messages look.
+    pub look: Look,
+    /// How they are acknowledged.
+    pub ack: AckMode,
+    /// The logs it reads: one, or several by a wildcard.
+    pub sources: Vec<Source>,
+    /// What it holds unacknowledged; none under `ack:auto`.
+    pub window: Option<Box<Window>>,
+    /// What comes again after a NACK.
+    pub repeats: Vec<Due>,
+    /// Shown before everything else, such as a snapshot.
+    pub first: Option<Arc<Entry>>,
+    /// Rooms that appear later are joined, under this durable name if there is one.
+    pub joins: Option<Joins>,
+    /// Counted as being here, in the room of this subscription.
+    pub presence: Option<Present>,
+}
+
+/// What a subscription to many rooms needs to join those that appear later.
+#[derive(Clone, Debug)]
+pub(super) struct Joins {
+    /// Owner and name, if it is durable.
+    pub durable: Option<(Arc<str>, Arc<str>)>,
+    /// The registry's generation up to which rooms were joined.
+    pub generation: u64,
+}
+
+/// One log of a subscription.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Moves through it.
+    pub reader: Reader,
+    /// Its hold on the cursor, if the subscription is durable.
+    pub attachment: Option<Attachment>,
+    /// How far its messages have come.
+    pub standing: Standing,
+    /// What was in the log before the subscription's position was fixed.
+    pub replay_to: Offset,
+    /// Up to here messages may have been sent before.
+    pub delivered_to: Offset,
+    /// Acknowledged one by one before: not sent again.
+    pub skip: Vec<RangeInclusive<u64>>,
+    /// The cursor as last saved, so that it is saved only when it moved.
+    saved: Option<Progress>,
+}
+
+/// A message that was refused and comes again.
+#[derive(Debug)]
+pub(super) struct Due {
+    /// Which.
+    pub again: Again,
+    /// Not before.
+    pub at: Instant,
+    /// The message, once it was read from the log.
+    pub page: Option<oneshot::Receiver<Option<LogPage>>>,
+}
+
+/// Somebody is here as long as this lives.
+#[derive(Debug)]
+pub(super) struct Present {
+    room: Arc<Classroom>,
+    user: Option<Arc<str>>,
+    here: bool,
+}
+
+impl Present {
+    /// Arrives.
+    pub(super) fn arrive(room: Arc<Classroom>, person: &Identity) -> Present {
+        let mut present = Present { room, user: person.user.clone(), here: false };
+        present.set(true);
+        present
+    }
+
+    /// The page shows that it runs, or has not for long.
+    pub(super) fn set(&mut self, here: bool) {
+        if std::mem::replace(&mut self.here, here) == here {
+            return;
+        }
+        match here {
+            true => self.room.presence().arrive(self.user.as_ref()),
+            false => self.room.presence().leave(self.user.as_ref(), Instant::now()),
+        }
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
+impl Source {
+    /// A log, read from where `reader` stands.
+    pub(super) fn new(reader: Reader, replay_to: Offset) -> Source {
+        let standing = Standing::at(reader.mark().passed().0);
+        Source {
+            reader,
+            attachment: None,
+            standing,
+            replay_to,
+            delivered_to: Offset::ZERO,
+            skip: Vec::new(),
+            saved: None,
+        }
+    }
+
+    /// Whether a message is new to this subscription, was acknowledged one by one, or may have come before.
+    pub(super) fn repeat(&self, step: &Step) -> Option<Repeat> {
+        let offset = step.entry.offset();
+        if !step.entry.durable {
+            return Some(Repeat { gap: step.gap.map(|range| range.to_string()), ..Repeat::default() });
+        }
+        if self.skip.iter().any(|range| range.contains(&offset.0)) {
+            return None;
+        }
+        Some(Repeat {
+            replayed: offset <= self.replay_to,
+            redelivered: offset <= self.delivered_to,
+            count: None,
+            gap: step.gap.map(|range| range.to_string()),
+        })
+    }
+
+    /// Everything the reader has handed out has left; what is not for this subscription counts as sent.
+    pub(super) fn all_sent(&mut self) {
+        self.standing.pass(self.reader.mark().passed().0);
+    }
+
+    /// Moves the durable cursor, if there is one and it has moved.
+    pub(super) fn save(&mut self, settled: Offset, above: Vec<RangeInclusive<u64>>) {
+        let Some(attachment) = &self.attachment else { return };
+        let progress = Progress { settled, above };
+        if self.saved.as_ref() != Some(&progress) {
+            attachment.settle(progress.clone());
+            self.saved = Some(progress);
+        }
+    }
+}
+
+impl Subscription {
+    /// Whether a cursor moves by what the connection sees, not by ACKs.
+    pub(super) fn is_settled_by_itself(&self) -> bool {
+        self.ack == AckMode::Auto && self.sources.iter().any(|source| source.attachment.is_some())
+    }
+
+    /// Whether another connection has taken it over.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.sources.iter().any(|source| source.attachment.as_ref().is_some_and(Attachment::is_fenced))
+    }
+
+    /// How many more messages may go out before something is acknowledged.
+    pub(super) fn room(&self) -> usize {
+        self.window.as_ref().map_or(usize::MAX, |window| window.room())
+    }
+
+    /// Takes messages from the logs, about `bytes` of them.
+    pub(super) fn fill(&mut self, bytes: usize, steps: &mut Vec<(usize, Step)>) -> Option<Filled> {
+        let mut budget = Budget { bytes, messages: self.room() };
+        let mut taken = Vec::new();
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            if budget.is_used_up() {
+                return None;
+            }
+            let filled = source.reader.fill(&mut budget, &mut taken);
+            steps.extend(taken.drain(..).map(|step| (index, step)));
+            if matches!(filled, Filled::Failed(_) | Filled::Ended) {
+                return Some(filled);
+            }
+        }
+        None
+    }
+
+    /// A message has left whole.
+    pub(super) fn sent(&mut self, source: usize, entry: &Entry) {
+        let Some(known) = self.sources.get_mut(source).filter(|_| entry.durable) else { return };
+        known.standing.sent = known.standing.sent.max(entry.mark().passed().0);
+        if let Some(attachment) = &known.attachment {
+            attachment.note_delivered(entry.offset());
+        }
+        if let Some(window) = &mut self.window {
+            window.push(source, entry);
+        }
+    }
+
+    /// Saves what is settled, for all its logs.
+    pub(super) fn save_settled(&mut self) {
+        for source in &mut self.sources {
+            source.save(Offset(source.standing.settled), Vec::new());
+        }
+    }
+
+    /// An ACK: moves the cursors of the logs it concerns.
+    pub(super) fn acknowledge(&mut self, position: Position) {
+        let Some(window) = &mut self.window else { return };
+        match self.ack {
+            AckMode::Client => window.acknowledge_through(position),
+            AckMode::ClientIndividual | AckMode::Auto => window.acknowledge_one(position),
+        }
+        self.save_acknowledged();
+    }
+
+    /// A NACK: the message comes again at `at`.
+    pub(super) fn refuse(&mut self, position: Position, at: Instant) {
+        if let Some(again) = self.window.as_mut().and_then(|window| window.again(position)) {
+            self.repeats.push(Due { again, at, page: None });
+        }
+    }
+
+    /// Saves what is acknowledged, for all its logs.
+    pub(super) fn save_acknowledged(&mut self) {
+        let Some(window) = &self.window else { return };
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            // What the reader has handed out was sent or rewound by now: its mark is what was considered.
+            let (low, above) = window.progress(index, source.reader.mark());
+            source.save(low.max(Offset(source.standing.settled)), above);
+        }
+    }
+
+    /// What was delivered, for a cursor that nobody moves any more.
+    pub(super) fn save(&mut self) {
+        match self.ack {
+            AckMode::Auto => self.save_settled(),
+            AckMode::Client | AckMode::ClientIndividual => self.save_acknowledged(),
+        }
+    }
+
+    /// Whether it reads this room already.
+    pub(super) fn reads(&self, room: &Classroom) -> bool {
+        self.sources.iter().any(|source| source.reader.classroom().name() == room.name())
+    }
+
+    /// The position of a subscription over its logs: `E:N`, or `E1:N1,E2:N2`.
+    pub(super) fn position(&self) -> String {
+        let positions = self.sources.iter().map(|source| {
+            let Mark { offset, .. } = Mark::after(source.reader.mark().passed());
+            Position::new(source.reader.classroom().epoch(), offset).to_string()
+        });
+        positions.collect::<Vec<_>>().join(",")
+    }
+}

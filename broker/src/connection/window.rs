@@ -1,0 +1,189 @@
+//! Messages that a subscription holds unacknowledged, under `ack:client` and
+//! `ack:client-individual`.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use homeroom_storage::{Epoch, Offset, Position};
+
+use crate::classroom::entry::{Entry, Mark};
+
+/// A cursor keeps so many ranges; what lies above them is sent again after a break.
+const RANGES_MAX: usize = 1024;
+
+/// What was sent and is not acknowledged, in the order of sending.
+#[derive(Debug)]
+pub(super) struct Window {
+    size: usize,
+    out: VecDeque<Out>,
+    unacknowledged: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Out {
+    source: usize,
+    epoch: Epoch,
+    mark: Mark,
+    part: Option<u16>,
+    deliveries: u32,
+    acknowledged: bool,
+}
+
+/// What a NACK wants to see again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    /// Which of the subscription's logs.
+    pub source: usize,
+    /// Which record.
+    pub offset: Offset,
+    /// Which message in it.
+    pub part: Option<u16>,
+    /// The coming delivery's number.
+    pub count: u32,
+}
+
+impl Window {
+    /// A window of `size` messages.
+    pub(super) fn new(size: usize) -> Window {
+        Window { size, out: VecDeque::new(), unacknowledged: 0 }
+    }
+
+    /// How many more messages may go out.
+    pub(super) fn room(&self) -> usize {
+        self.size.saturating_sub(self.unacknowledged)
+    }
+
+    /// A durable message went out.
+    pub(super) fn push(&mut self, source: usize, entry: &Entry) {
+        let (epoch, part) = (entry.epoch(), entry.position().part);
+        self.out.push_back(Out { source, epoch, mark: entry.mark(), part, deliveries: 1, acknowledged: false });
+        self.unacknowledged += 1;
+    }
+
+    /// Acknowledges everything up to and including a message. Unknown ones change nothing.
+    pub(super) fn acknowledge_through(&mut self, position: Position) {
+        if let Some(at) = self.find(position) {
+            for out in self.out.drain(..=at) {
+                self.unacknowledged -= usize::from(!out.acknowledged);
+            }
+        }
+    }
+
+    /// Acknowledges one message. Unknown ones change nothing.
+    pub(super) fn acknowledge_one(&mut self, position: Position) {
+        if let Some(at) = self.find(position) {
+            self.unacknowledged -= usize::from(!std::mem::replace(&mut self.out[at].acknowledged, true));
+        }
+        while self.out.front().is_some_and(|out| out.acknowledged) {
+            self.out.pop_front();
+        }
+    }
+
+    /// A message is to come again.
+    pub(super) fn again(&mut self, position: Position) -> Option<Again> {
+        let at = self.find(position)?;
+        let out = self.out.get_mut(at).filter(|out| !out.acknowledged)?;
+        out.deliveries += 1;
+        Some(Again { source: out.source, offset: out.mark.offset, part: out.part, count: out.deliveries })
+    }
+
+    /// How far a source's cursor may go when its reader stands at `mark`: the
+    /// low mark, and what is acknowledged above it.
+    pub(super) fn progress(&self, source: usize, mark: Mark) -> (Offset, Vec<RangeInclusive<u64>>) {
+        let mut waiting = self.out.iter().filter(|out| out.source == source && !out.acknowledged);
+        let Some(first) = waiting.next() else { return (mark.passed(), Vec::new()) };
+        let low = Offset(first.mark.offset.0.saturating_sub(1)).min(mark.passed());
+        let mut open: Vec<u64> = waiting.map(|out| out.mark.offset.0).chain([first.mark.offset.0]).collect();
+        open.sort_unstable();
+        open.dedup();
+        let mut above = between(&open, low.0 + 1, mark.passed().0);
+        above.truncate(RANGES_MAX);
+        (low, above)
+    }
+
+    fn find(&self, position: Position) -> Option<usize> {
+        self.out.iter().position(|out| {
+            out.epoch == position.epoch && out.mark.offset == position.offset && out.part == position.part
+        })
+    }
+}
+
+/// The ranges of `first..=last` that hold none of the sorted `open` numbers.
+fn between(open: &[u64], first: u64, last: u64) -> Vec<RangeInclusive<u64>> {
+    let mut ranges = Vec::new();
+    let mut from = first;
+    for &number in open {
+        if number > from {
+            ranges.push(from..=(number - 1).min(last));
+        }
+        from = number + 1;
+    }
+    if from <= last {
+        ranges.push(from..=last);
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use homeroom_storage::{Message, Record};
+
+    use super::*;
+
+    fn window(offsets: &[u64]) -> Window {
+        let mut window = Window::new(10);
+        for &offset in offsets {
+            let message =
+                Message { destination: "/topic/a".into(), headers: [].into(), body: Bytes::new(), publisher: None };
+            let record = Record { epoch: Epoch(1), offset: Offset(offset), time: 0, messages: [message].into() };
+            window.push(0, &Entry::new(Arc::new(record), 0, "a".into(), 0, true));
+        }
+        window
+    }
+
+    fn at(offset: u64) -> Position {
+        Position::new(Epoch(1), Offset(offset))
+    }
+
+    fn progress(window: &Window, mark: u64) -> (u64, Vec<RangeInclusive<u64>>) {
+        let (low, above) = window.progress(0, Mark::after(Offset(mark)));
+        (low.0, above)
+    }
+
+    #[test]
+    fn client_acknowledges_all_before() {
+        let mut window = window(&[3, 5, 9]);
+        window.acknowledge_through(at(5));
+        assert_eq!((window.room(), progress(&window, 9)), (9, (8, vec![])));
+        window.acknowledge_through(at(9));
+        assert_eq!((window.room(), progress(&window, 12)), (10, (12, vec![])));
+    }
+
+    #[test]
+    fn client_individual_keeps_a_low_mark_and_what_is_above() {
+        let mut window = window(&[3, 5, 9]);
+        window.acknowledge_one(at(5));
+        assert_eq!((window.room(), progress(&window, 9)), (8, (2, vec![4..=8])));
+        window.acknowledge_one(at(3));
+        assert_eq!(progress(&window, 9), (8, vec![]));
+    }
+
+    #[test]
+    fn what_is_not_in_the_window_changes_nothing() {
+        let mut window = window(&[3]);
+        window.acknowledge_one(at(4));
+        window.acknowledge_through(Position::new(Epoch(2), Offset(3)));
+        assert_eq!((window.room(), window.again(at(4))), (9, None));
+    }
+
+    #[test]
+    fn a_message_comes_again_with_its_number() {
+        let mut window = window(&[3]);
+        assert_eq!(window.again(at(3)).map(|again| again.count), Some(2));
+        assert_eq!(window.again(at(3)).map(|again| again.count), Some(3));
+        assert_eq!(window.room(), 9, "it still takes one place");
+    }
+}

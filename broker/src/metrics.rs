@@ -1,0 +1,145 @@
+//! What is counted. A registry is a value: several brokers run in one process.
+//! No label carries a user or a classroom; their number has no limit.
+
+use std::sync::Arc;
+
+use homeroom_protocol::Version;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::transport::Kind;
+
+/// All counters of one broker.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    connections: Family<Transport, Gauge>,
+    opened: Family<Transport, Counter>,
+    closed: Family<Closed, Counter>,
+    connected: Family<Connected, Counter>,
+    refused: Family<Refused, Counter>,
+    published: Family<Published, Counter>,
+    delivered: Family<Transport, Counter>,
+    turned_away: Family<TurnedAway, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transport {
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    transport: &'static str,
+    ending: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Connected {
+    transport: &'static str,
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    code: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Published {
+    persistent: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TurnedAway {
+    limit: &'static str,
+}
+
+impl Metrics {
+    /// Everything at nought.
+    pub fn new() -> Arc<Metrics> {
+        let mut registry = Registry::with_prefix("homeroom");
+        let connections = Family::default();
+        registry.register("connections", "STOMP connections now", connections.clone());
+        let opened = Family::default();
+        registry.register("connections_opened", "STOMP connections opened", opened.clone());
+        let closed = Family::default();
+        registry.register("connections_closed", "STOMP connections closed, by reason", closed.clone());
+        let connected = Family::default();
+        registry.register("sessions", "STOMP sessions begun, by version", connected.clone());
+        let refused = Family::default();
+        registry.register("errors", "ERROR frames sent, by code", refused.clone());
+        let published = Family::default();
+        registry.register("messages_published", "Messages taken in", published.clone());
+        let delivered = Family::default();
+        registry.register("messages_delivered", "Messages written to subscribers", delivered.clone());
+        let turned_away = Family::default();
+        registry.register("connections_turned_away", "Connections refused by a limit", turned_away.clone());
+        let (connections, opened, closed) = (connections, opened, closed);
+        Arc::new(Metrics {
+            registry,
+            connections,
+            opened,
+            closed,
+            connected,
+            refused,
+            published,
+            delivered,
+            turned_away,
+        })
+    }
+
+    /// A link is open.
+    pub fn opened(&self, kind: Kind) {
+        self.opened.get_or_create(&transport(kind)).inc();
+        self.connections.get_or_create(&transport(kind)).inc();
+    }
+
+    /// A link is closed.
+    pub fn closed(&self, kind: Kind, ending: &'static str) {
+        self.connections.get_or_create(&transport(kind)).dec();
+        self.closed.get_or_create(&Closed { transport: kind.name(), ending }).inc();
+    }
+
+    /// A session has begun.
+    pub fn connected(&self, kind: Kind, version: Version) {
+        self.connected.get_or_create(&Connected { transport: kind.name(), version: version.number() }).inc();
+    }
+
+    /// An ERROR was sent.
+    pub fn refused(&self, code: u16) {
+        self.refused.get_or_create(&Refused { code: code.into() }).inc();
+    }
+
+    /// Messages were taken in.
+    pub fn published(&self, persistent: bool, count: u64) {
+        let persistent = if persistent { "true" } else { "false" };
+        self.published.get_or_create(&Published { persistent }).inc_by(count);
+    }
+
+    /// Messages were written.
+    pub fn delivered(&self, kind: Kind, count: u64) {
+        if count > 0 {
+            self.delivered.get_or_create(&transport(kind)).inc_by(count);
+        }
+    }
+
+    /// A connection was refused by a limit of the settings.
+    pub fn turned_away(&self, limit: &'static str) {
+        self.turned_away.get_or_create(&TurnedAway { limit }).inc();
+    }
+
+    /// Everything as OpenMetrics text, which Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing to a String cannot fail");
+        out
+    }
+}
+
+fn transport(kind: Kind) -> Transport {
+    Transport { transport: kind.name() }
+}

@@ -1,0 +1,31 @@
+//! What an operator can decide, as plain data.
+//!
+//! Every value is parsed before it gets here: what exists is right.
+//! `deploy/homeroom.toml` says of each key why one would change it.
+//!
+//! Never here: sockets, files of the store, the rooms that use the values.
+
+mod classrooms;
+mod layers;
+mod load;
+mod nearest;
+mod problem;
+mod reader;
+mod rules;
+mod sections;
+mod setting;
+pub(crate) mod units;
+mod values;
+
+pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
+pub use layers::{Flag, Sources};
+pub use load::{Loaded, load};
+pub use problem::{Problem, Problems, Source};
+pub use reader::Entry;
+pub use sections::{Delivery, Destinations, Http, Limits, Listen, Log, Presence, Settings, Shutdown, Stomp, Storage};
+pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use units::duration as parse_duration;

@@ -1,0 +1,133 @@
+//! What must hold between keys.
+
+use std::net::SocketAddr;
+
+use super::problem::{Problem, Source};
+use super::reader::Entry;
+use super::{ClassroomRule, Settings};
+
+/// Every rule that does not hold.
+pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
+    let found = [reachable(settings), addresses(settings), sizes(settings), times(settings), patterns(settings)];
+    found.into_iter().flatten().filter_map(|broken| broken.blame(entries)).collect()
+}
+
+/// A rule that does not hold.
+struct Broken {
+    /// The keys it is about, the likelier culprit first.
+    keys: Vec<String>,
+    remedy: String,
+}
+
+impl Broken {
+    fn one(key: impl Into<String>, remedy: impl Into<String>) -> Broken {
+        Broken { keys: vec![key.into()], remedy: remedy.into() }
+    }
+
+    fn two(key: impl Into<String>, other: &str, remedy: impl Into<String>) -> Broken {
+        Broken { keys: vec![key.into(), other.to_owned()], remedy: remedy.into() }
+    }
+
+    /// The first key that somebody wrote is to blame: a default is right by itself.
+    fn blame(self, entries: &[Entry]) -> Option<Problem> {
+        let concerned: Vec<&Entry> =
+            self.keys.iter().filter_map(|key| entries.iter().find(|entry| entry.key == *key)).collect();
+        let written = concerned.iter().find(|entry| entry.source != Source::Default);
+        let entry = written.or(concerned.first())?;
+        Some(Problem {
+            source: entry.source.clone(),
+            key: entry.key.clone(),
+            value: Some(entry.value.clone()),
+            remedy: self.remedy,
+        })
+    }
+}
+
+fn listeners(settings: &Settings) -> Vec<(&'static str, SocketAddr)> {
+    let listen = &settings.listen;
+    let all =
+        [("listen.http", Some(listen.http)), ("listen.stomp", listen.stomp), ("listen.management", listen.management)];
+    all.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
+}
+
+/// Nobody has to prove who they are yet, so nobody else may come near unless the operator says so.
+fn reachable(settings: &Settings) -> Vec<Broken> {
+    if settings.listen.open_to_anyone {
+        return Vec::new();
+    }
+    let others = listeners(settings).into_iter().filter(|(_, address)| !address.ip().to_canonical().is_loopback());
+    let remedy = "Other machines can reach this address, and whoever reaches the broker may read and send everything. \
+                  Listen on 127.0.0.1, or allow it with --open-to-anyone (listen.open_to_anyone = true).";
+    others.map(|(key, _)| Broken::one(key, remedy)).collect()
+}
+
+fn addresses(settings: &Settings) -> Vec<Broken> {
+    let all = listeners(settings);
+    let taken = all.iter().enumerate().filter_map(|(index, (key, address))| {
+        let (other, _) = all[..index].iter().find(|(_, other)| other == address && address.port() != 0)?;
+        Some(Broken::two(*key, other, format!("{other} and {key} are the same address: give each its own port.")))
+    });
+    taken.collect()
+}
+
+fn sizes(settings: &Settings) -> Vec<Broken> {
+    let limits = &settings.limits;
+    let mut broken = Vec::new();
+    let mut holds_a_body = |key: String, bytes: u64, otherwise: &str| {
+        if bytes < limits.body_bytes {
+            let remedy = format!("{otherwise}: {key} must be at least limits.body_bytes.");
+            broken.push(Broken::two(key, "limits.body_bytes", remedy));
+        }
+    };
+    let too_large = "The largest message would fit into no transaction";
+    holds_a_body("limits.transaction_bytes".to_owned(), limits.transaction_bytes, too_large);
+    let forgotten = "The largest message would be forgotten as soon as it is stored";
+    holds_a_body("retention.bytes".to_owned(), settings.retention.bytes, forgotten);
+    for (index, rule) in settings.classrooms.iter().enumerate() {
+        let bytes = rule.policy.retention.bytes;
+        if bytes != settings.retention.bytes {
+            holds_a_body(format!("classrooms[{index}].retention.bytes"), bytes, forgotten);
+        }
+    }
+    if limits.connections_per_address.is_some_and(|each| each > limits.connections) {
+        let remedy = "One address may not have more than all together: limits.connections_per_address must be at \
+                      most limits.connections, or \"none\".";
+        broken.push(Broken::two("limits.connections_per_address", "limits.connections", remedy));
+    }
+    broken
+}
+
+fn times(settings: &Settings) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    if settings.shutdown.deadline <= settings.shutdown.spread {
+        let remedy = "After the last connection is closed the store must be synced: shutdown.deadline must be longer \
+                      than shutdown.spread.";
+        broken.push(Broken::two("shutdown.deadline", "shutdown.spread", remedy));
+    }
+    if settings.http.upgrade_timeout < settings.http.header_timeout {
+        let remedy =
+            "The headers are a part of the upgrade: http.upgrade_timeout must be at least http.header_timeout.";
+        broken.push(Broken::two("http.upgrade_timeout", "http.header_timeout", remedy));
+    }
+    broken
+}
+
+/// The first rule that matches holds, so one behind a wider one never does.
+fn patterns(settings: &Settings) -> Vec<Broken> {
+    let rules = &settings.classrooms;
+    let hidden = rules.iter().enumerate().filter_map(|(index, rule)| Some((index, hidden_by(rule, &rules[..index])?)));
+    hidden
+        .map(|(index, wider)| {
+            let remedy = format!(
+                "This never holds, since \"{}\" above it covers the same names and the first rule that matches holds: \
+                 put this one first.",
+                wider.matches
+            );
+            Broken::one(format!("classrooms[{index}].match"), remedy)
+        })
+        .collect()
+}
+
+fn hidden_by<'a>(rule: &ClassroomRule, earlier: &'a [ClassroomRule]) -> Option<&'a ClassroomRule> {
+    earlier.iter().find(|other| other.matches.covers(&rule.matches.to_string()))
+}

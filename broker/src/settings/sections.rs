@@ -1,0 +1,316 @@
+//! The sections of the configuration, with their defaults.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use homeroom_storage::Retention;
+
+use super::{ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Start, Unprefixed};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const MB: u64 = 1_000_000;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything an operator can decide.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Where the broker listens.
+    pub listen: Listen,
+    /// Where and how records are kept.
+    pub storage: Storage,
+    /// What a classroom keeps, unless a rule says otherwise.
+    pub retention: Retention,
+    /// Exceptions for some classrooms: the first rule that matches holds.
+    pub classrooms: Vec<ClassroomRule>,
+    /// What destinations mean.
+    pub destinations: Destinations,
+    /// HTTP and the way to a WebSocket.
+    pub http: Http,
+    /// STOMP conversations.
+    pub stomp: Stomp,
+    /// How much of everything is allowed.
+    pub limits: Limits,
+    /// How messages go out.
+    pub delivery: Delivery,
+    /// Who is here.
+    pub presence: Presence,
+    /// How the broker ends.
+    pub shutdown: Shutdown,
+    /// What is written to stderr.
+    pub log: Log,
+}
+
+impl Settings {
+    /// What holds for one classroom: the first rule that matches its name, else the defaults.
+    pub fn classroom(&self, name: &str) -> ClassroomPolicy {
+        match self.classrooms.iter().find(|rule| rule.matches.covers(name)) {
+            Some(rule) => rule.policy,
+            None => ClassroomPolicy { durable: Durable::Asked, start: Start::Now, retention: self.retention },
+        }
+    }
+}
+
+/// `[listen]`: where the broker listens. Port 0 lets the system choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// HTTP and WebSocket.
+    pub http: SocketAddr,
+    /// STOMP over TCP; `None` is off.
+    pub stomp: Option<SocketAddr>,
+    /// Health and metrics; `None` is off.
+    pub management: Option<SocketAddr>,
+    /// Allows addresses that other machines can reach although everyone may do everything.
+    pub open_to_anyone: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Listen {
+        Listen {
+            http: loopback(8080),
+            stomp: Some(loopback(61613)),
+            management: Some(loopback(9090)),
+            open_to_anyone: false,
+        }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// `[storage]`: where and how records are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storage {
+    /// Which engine.
+    pub engine: Engine,
+    /// The data directory.
+    pub path: PathBuf,
+    /// Durable messages are refused while the disk has fewer bytes free than this.
+    pub free_space_min: u64,
+    /// Bytes of a file that is deleted when the disk is full, to get out of it.
+    pub ballast: u64,
+    /// A cursor nobody used for so long is forgotten.
+    pub cursor_ttl: Duration,
+}
+
+impl Default for Storage {
+    fn default() -> Storage {
+        Storage {
+            engine: Engine::Sled,
+            path: PathBuf::from("./data"),
+            free_space_min: 256 * MB,
+            ballast: 64 * MB,
+            cursor_ttl: 90 * DAY,
+        }
+    }
+}
+
+/// `[destinations]`: what destinations mean.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Destinations {
+    /// What a destination without a known prefix is.
+    pub unprefixed: Unprefixed,
+    /// Shapes whose classroom is not the first segment; the first that matches holds.
+    pub classrooms: Vec<ClassroomShape>,
+}
+
+/// `[http]`: HTTP and the way to a WebSocket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// Origins of other sites whose pages may connect. Pages of the broker's own host always may.
+    pub allowed_origins: Vec<Origin>,
+    /// From the first byte of a request to the end of its headers.
+    pub header_timeout: Duration,
+    /// Bytes of a request's headers.
+    pub header_bytes_max: u64,
+    /// From the accepted connection to a complete request or WebSocket upgrade.
+    pub upgrade_timeout: Duration,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            allowed_origins: Vec::new(),
+            header_timeout: Duration::from_secs(5),
+            header_bytes_max: 16 * KIB,
+            upgrade_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[stomp]`: STOMP conversations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stomp {
+    /// The interval of heart-beats we offer to send; zero is none.
+    pub heartbeat_send: Duration,
+    /// The interval of heart-beats we ask clients for; zero is none.
+    pub heartbeat_receive: Duration,
+    /// A peer is gone after this many of its intervals without a byte.
+    pub heartbeat_tolerance: f32,
+    /// From the open connection to CONNECT.
+    pub connect_within: Duration,
+    /// From a frame's first byte to its last.
+    pub frame_within: Duration,
+    /// Logins that several people use: durable subscriptions of these need a `client-id`.
+    pub shared_logins: BTreeSet<String>,
+}
+
+impl Default for Stomp {
+    fn default() -> Stomp {
+        Stomp {
+            heartbeat_send: Duration::from_secs(10),
+            heartbeat_receive: Duration::from_secs(10),
+            heartbeat_tolerance: 2.5,
+            connect_within: Duration::from_secs(10),
+            frame_within: Duration::from_secs(10),
+            shared_logins: BTreeSet::new(),
+        }
+    }
+}
+
+/// `[limits]`: how much of everything is allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections of the whole broker.
+    pub connections: usize,
+    /// Connections from one network address; `None` is no limit (a school often shares one address).
+    pub connections_per_address: Option<usize>,
+    /// Subscriptions of one connection.
+    pub subscriptions: usize,
+    /// Headers of one frame.
+    pub header_count: usize,
+    /// Bytes of one frame's command and headers.
+    pub header_bytes: u64,
+    /// Bytes of one message's body.
+    pub body_bytes: u64,
+    /// Bytes a connection may send before it is CONNECTED.
+    pub bytes_before_connected: u64,
+    /// Open transactions of one connection.
+    pub transactions: usize,
+    /// Messages and acknowledgements in one transaction.
+    pub transaction_messages: usize,
+    /// Bytes in one transaction.
+    pub transaction_bytes: u64,
+    /// From BEGIN to COMMIT.
+    pub transaction_age: Duration,
+    /// Bytes on their way to one connection.
+    pub outbox_bytes: u64,
+    /// Bytes of one connection's messages that wait for the disk; beyond, its socket is not read.
+    pub in_flight_bytes: u64,
+    /// Messages of one connection that wait for the disk; beyond, its socket is not read.
+    pub in_flight_messages: usize,
+    /// Classrooms of the whole broker.
+    pub classrooms: usize,
+    /// Receipts one connection waits for.
+    pub receipts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 20_000,
+            connections_per_address: None,
+            subscriptions: 64,
+            header_count: 64,
+            header_bytes: 16 * KIB,
+            body_bytes: MIB,
+            bytes_before_connected: 16 * KIB,
+            transactions: 8,
+            transaction_messages: 1_000,
+            transaction_bytes: 4 * MIB,
+            transaction_age: Duration::from_secs(60),
+            outbox_bytes: 256 * KIB,
+            in_flight_bytes: MIB,
+            in_flight_messages: 256,
+            classrooms: 100_000,
+            receipts: 1_024,
+        }
+    }
+}
+
+/// `[delivery]`: how messages go out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Messages a subscription may hold unacknowledged, unless it says `prefetch-count`.
+    pub prefetch: usize,
+    /// A WebSocket Ping goes out at most this long after a message that is to be confirmed by its Pong.
+    pub ping_after: Duration,
+    /// ... or after this many bytes.
+    pub ping_bytes: u64,
+    /// Bytes that may be at a browser without any sign of its page.
+    pub reached_bytes_max: u64,
+    /// The newest messages of each classroom that stay in memory, by count.
+    pub recent_messages: usize,
+    /// ... and by bytes.
+    pub recent_bytes: u64,
+    /// Unsent bytes the kernel may hold for one connection (`TCP_NOTSENT_LOWAT`).
+    pub not_sent_low_water: u64,
+    /// The longest delay of an answer to one who keeps taking over a durable subscription.
+    pub takeover_delay_max: Duration,
+    /// How long a SUBSCRIBE waits for a store that is unavailable.
+    pub subscribe_wait: Duration,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            prefetch: 1_000,
+            ping_after: Duration::from_millis(250),
+            ping_bytes: 64 * KIB,
+            reached_bytes_max: 16 * MIB,
+            recent_messages: 256,
+            recent_bytes: 256 * KIB,
+            not_sent_low_water: 64 * KIB,
+            takeover_delay_max: Duration::from_secs(60),
+            subscribe_wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[presence]`: who is here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Presence {
+    /// Someone whose connection broke stays on the roster for so long.
+    pub grace: Duration,
+    /// Changes of a roster are gathered for so long before they are told.
+    pub coalesce: Duration,
+}
+
+impl Default for Presence {
+    fn default() -> Presence {
+        Presence { grace: Duration::from_secs(20), coalesce: Duration::from_millis(500) }
+    }
+}
+
+/// `[shutdown]`: how the broker ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shutdown {
+    /// Connections are closed over this time, so that not all come back at once.
+    pub spread: Duration,
+    /// Whatever is not finished by then is cut off.
+    pub deadline: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Shutdown {
+        Shutdown { spread: Duration::from_secs(5), deadline: Duration::from_secs(12) }
+    }
+}
+
+/// `[log]`: what is written to stderr.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// A level, or directives such as `info,homeroom::router=debug`.
+    pub filter: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { filter: "info".to_owned(), format: LogFormat::Human }
+    }
+}

@@ -1,0 +1,260 @@
+//! How each kind of value is read from a layer and written as TOML.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::{
+    ClassroomPattern, ClassroomShape, Durable, Engine, LogFormat, Origin, ParseValueError, Start, Unprefixed, units,
+};
+
+/// A value of one key. Texts from the environment and from flags are read like
+/// the values of a file, so a number may also be written as a text.
+pub(super) trait Setting: Sized {
+    /// The value, or what to write instead.
+    fn read(value: &Value) -> Result<Self, String>;
+
+    /// As TOML that [`Setting::read`] reads back.
+    fn written(&self) -> String;
+}
+
+/// Any value as a person may have written it, for messages.
+pub(super) fn shown(value: &Value) -> String {
+    let whole = match &value.kind {
+        ValueKind::Nil => "{}".to_owned(),
+        ValueKind::String(text) => quoted(text),
+        ValueKind::Array(items) => list(items.iter().map(shown)),
+        ValueKind::Table(_) => "{ … }".to_owned(),
+        other => other.to_string(),
+    };
+    if whole.chars().count() <= 80 { whole } else { whole.chars().take(79).chain(['…']).collect() }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match &value.kind {
+        ValueKind::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match &value.kind {
+        ValueKind::I64(number) => Some(*number),
+        ValueKind::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The items of an array; a text holds them separated by commas.
+fn items(value: &Value) -> Option<Vec<String>> {
+    match &value.kind {
+        ValueKind::Array(items) => items.iter().map(|item| text(item).map(str::to_owned)).collect(),
+        ValueKind::String(text) => {
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        }
+        _ => None,
+    }
+}
+
+impl Setting for bool {
+    fn read(value: &Value) -> Result<bool, String> {
+        match (&value.kind, text(value)) {
+            (ValueKind::Boolean(boolean), _) => Ok(*boolean),
+            (_, Some("true")) => Ok(true),
+            (_, Some("false")) => Ok(false),
+            _ => Err("Write true or false.".to_owned()),
+        }
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for usize {
+    fn read(value: &Value) -> Result<usize, String> {
+        let number = integer(value).and_then(|number| number.try_into().ok());
+        number.ok_or_else(|| "Write a whole number, for example 64.".to_owned())
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Sizes, in bytes.
+impl Setting for u64 {
+    fn read(value: &Value) -> Result<u64, String> {
+        let bytes = match &value.kind {
+            ValueKind::I64(bytes) => (*bytes).try_into().ok(),
+            _ => text(value).and_then(units::size),
+        };
+        bytes.ok_or_else(|| "Write a size with its unit, for example \"256KB\" or \"64MiB\".".to_owned())
+    }
+
+    fn written(&self) -> String {
+        quoted(&units::print_size(*self))
+    }
+}
+
+impl Setting for f32 {
+    fn read(value: &Value) -> Result<f32, String> {
+        let number = match &value.kind {
+            ValueKind::Float(number) => Some(*number as f32),
+            ValueKind::I64(number) => i16::try_from(*number).ok().map(f32::from),
+            _ => text(value).and_then(|text| text.parse().ok()),
+        };
+        number.filter(|number| number.is_finite()).ok_or_else(|| "Write a number, for example 2.5.".to_owned())
+    }
+
+    fn written(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Setting for Duration {
+    fn read(value: &Value) -> Result<Duration, String> {
+        let duration = match &value.kind {
+            ValueKind::I64(0) => Some(Duration::ZERO),
+            _ => text(value).and_then(units::duration),
+        };
+        duration.ok_or_else(|| {
+            "Write a duration with its unit (ms, s, m, h or d), for example \"20s\" or \"7d\".".to_owned()
+        })
+    }
+
+    fn written(&self) -> String {
+        quoted(&units::print_duration(*self))
+    }
+}
+
+impl Setting for SocketAddr {
+    fn read(value: &Value) -> Result<SocketAddr, String> {
+        text(value).and_then(address).ok_or_else(|| {
+            "Write an address and a port, for example \"127.0.0.1:8080\", \"[::1]:8080\", or port 0 for any free one."
+                .to_owned()
+        })
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| text.parse().ok())
+}
+
+impl Setting for Option<SocketAddr> {
+    fn read(value: &Value) -> Result<Option<SocketAddr>, String> {
+        if text(value) == Some("off") {
+            return Ok(None);
+        }
+        SocketAddr::read(value).map(Some).map_err(|remedy| format!("{remedy} \"off\" does without."))
+    }
+
+    fn written(&self) -> String {
+        self.as_ref().map_or_else(|| quoted("off"), Setting::written)
+    }
+}
+
+impl Setting for Option<usize> {
+    fn read(value: &Value) -> Result<Option<usize>, String> {
+        if text(value) == Some("none") {
+            return Ok(None);
+        }
+        usize::read(value).map(Some).map_err(|_| "Write a whole number, or \"none\" for no limit.".to_owned())
+    }
+
+    fn written(&self) -> String {
+        self.as_ref().map_or_else(|| quoted("none"), Setting::written)
+    }
+}
+
+impl Setting for String {
+    fn read(value: &Value) -> Result<String, String> {
+        text(value).map(str::to_owned).ok_or_else(|| "Write a text between quotation marks.".to_owned())
+    }
+
+    fn written(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Setting for PathBuf {
+    fn read(value: &Value) -> Result<PathBuf, String> {
+        let path = text(value).filter(|path| !path.is_empty()).map(PathBuf::from);
+        path.ok_or_else(|| "Write the path of a directory, for example \"/var/lib/homeroom\".".to_owned())
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string_lossy())
+    }
+}
+
+impl Setting for BTreeSet<String> {
+    fn read(value: &Value) -> Result<BTreeSet<String>, String> {
+        let all = items(value).map(|all| all.into_iter().collect());
+        all.ok_or_else(|| "Write a list of texts, for example [\"guest\", \"pupil\"].".to_owned())
+    }
+
+    fn written(&self) -> String {
+        list(self.iter().map(|item| quoted(item)))
+    }
+}
+
+impl<T: Listed> Setting for Vec<T> {
+    fn read(value: &Value) -> Result<Vec<T>, String> {
+        let all = items(value).ok_or_else(|| "Write a list of texts between [ and ].".to_owned())?;
+        all.iter().map(|item| parsed(item)).collect()
+    }
+
+    fn written(&self) -> String {
+        list(self.iter().map(|item| quoted(&item.to_string())))
+    }
+}
+
+/// What stands in lists.
+pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
+impl Listed for Origin {}
+impl Listed for ClassroomShape {}
+
+fn parsed<T: FromStr<Err = ParseValueError>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: ParseValueError| {
+        let remedy = error.to_string();
+        let (first, rest) = remedy.split_at(1);
+        format!("{}{rest}.", first.to_uppercase())
+    })
+}
+
+/// Values with a text form of their own.
+macro_rules! settings_with_a_text_form {
+    ($($kind:ty),*) => {$(
+        impl Setting for $kind {
+            fn read(value: &Value) -> Result<$kind, String> {
+                // What is no text at all is refused like a text that is none of these.
+                parsed(text(value).unwrap_or_default())
+            }
+
+            fn written(&self) -> String {
+                quoted(&self.to_string())
+            }
+        }
+    )*};
+}
+
+settings_with_a_text_form!(ClassroomPattern, Durable, Engine, LogFormat, Start, Unprefixed);

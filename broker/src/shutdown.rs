@@ -1,0 +1,131 @@
+//! How the broker ends: everybody who is connected is told, finishes what was
+//! begun, and goes at a moment of its own, so that not all return at once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::classroom::bell::Bell;
+
+/// Who is connected, and whether the broker stops.
+#[derive(Debug)]
+pub struct Shutdown {
+    stopping: AtomicBool,
+    began: Mutex<Option<Instant>>,
+    spread: Duration,
+    next: AtomicU64,
+    connected: Mutex<HashMap<u64, Arc<Bell>>>,
+    all_gone: Notify,
+    begun: Notify,
+    connected_max: usize,
+}
+
+/// One connection, counted as long as this lives.
+#[derive(Debug)]
+pub struct Tracked {
+    shutdown: Arc<Shutdown>,
+    number: u64,
+    bell: Arc<Bell>,
+}
+
+impl Shutdown {
+    /// Nobody is connected; a stop is spread over `spread`.
+    pub fn new(spread: Duration, connected_max: usize) -> Arc<Shutdown> {
+        Arc::new(Shutdown {
+            stopping: AtomicBool::new(false),
+            began: Mutex::default(),
+            spread,
+            next: AtomicU64::new(0),
+            connected: Mutex::default(),
+            all_gone: Notify::new(),
+            begun: Notify::new(),
+            connected_max,
+        })
+    }
+
+    /// Counts a connection; `None` when the broker stops or is full.
+    pub fn track(self: &Arc<Self>) -> Option<Tracked> {
+        let mut connected = self.connected();
+        if self.is_stopping() || connected.len() >= self.connected_max {
+            return None;
+        }
+        let (number, bell) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(Bell::default()));
+        connected.insert(number, bell.clone());
+        Some(Tracked { shutdown: self.clone(), number, bell })
+    }
+
+    /// Whether no connection more is taken.
+    pub fn is_full(&self) -> bool {
+        self.is_stopping() || self.count() >= self.connected_max
+    }
+
+    /// How many are connected.
+    pub fn count(&self) -> usize {
+        self.connected().len()
+    }
+
+    /// Whether the broker stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Tells everybody.
+    pub fn begin(&self) {
+        *self.began.lock().expect("nothing panics while it holds the moment") = Some(Instant::now());
+        self.stopping.store(true, Ordering::Release);
+        self.begun.notify_waiters();
+        self.connected().values().for_each(|bell| bell.ring());
+    }
+
+    /// Resolves when the broker stops.
+    pub async fn begun(&self) {
+        let begun = self.begun.notified();
+        if !self.is_stopping() {
+            begun.await;
+        }
+    }
+
+    /// When a connection that drew `lot` closes: all of them spread evenly, at once if they are few.
+    pub fn close_at(&self, lot: u64) -> Instant {
+        let began = self.began.lock().expect("nothing panics while it holds the moment").unwrap_or_else(Instant::now);
+        let few = Duration::from_millis(self.count() as u64);
+        let share = f64::from(u32::try_from(lot >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+        began + self.spread.min(few * 10).mul_f64(share)
+    }
+
+    /// Resolves when nobody is connected any more.
+    pub async fn all_gone(&self) {
+        loop {
+            let gone = self.all_gone.notified();
+            if self.count() == 0 {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    fn connected(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Bell>>> {
+        self.connected.lock().expect("nothing panics while it holds the connections")
+    }
+}
+
+impl Tracked {
+    /// Rings when the broker stops, and for everything else this connection waits for.
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        let mut connected = self.shutdown.connected();
+        connected.remove(&self.number);
+        if connected.is_empty() {
+            self.shutdown.all_gone.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Sockets that take connections: bound before anything is announced, patient
+//! when the system has no descriptors left.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::shutdown::Shutdown;
+
+/// Connections the kernel holds until they are taken: a whole school may return in the same second.
+const BACKLOG: i32 = 4096;
+/// After a failed accept, for instance without descriptors, so long nothing is taken.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// A peer that is gone without a word is noticed on an idle connection.
+const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
+
+/// Binds an address; port 0 lets the system choose.
+///
+/// # Errors
+/// Those of the system, such as an address in use.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// How accepted sockets are set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Unsent bytes the kernel may hold for one connection.
+    pub not_sent_low_water: u32,
+}
+
+impl Tuning {
+    /// Sets up a socket. Whatever the system does not offer is done without.
+    fn apply(self, stream: &TcpStream) {
+        let socket = SockRef::from(stream);
+        let _ = stream.set_nodelay(true);
+        let _ = socket.set_tcp_keepalive(&KEEP_ALIVE);
+        // Without it the kernel keeps up to 4 MiB for each reader that stands still.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_notsent_lowat(self.not_sent_low_water);
+    }
+}
+
+/// Takes connections until the broker stops, each in a task of its own.
+pub async fn accept<Serve, Served>(listener: TcpListener, tuning: Tuning, shutdown: Arc<Shutdown>, serve: Serve)
+where
+    Serve: Fn(TcpStream, SocketAddr) -> Served,
+    Served: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.begun() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                tuning.apply(&stream);
+                tokio::spawn(serve(stream, peer));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection; trying again");
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}

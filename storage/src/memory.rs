@@ -1,0 +1,263 @@
+//! The reference engine: the contract in its plainest form, nothing survives the process.
+//!
+//! No threads and no waiting: everything happens inside the call, under one
+//! lock, by tokio's clock, so that a test may pause time. What the other
+//! engines do is compared with this one.
+
+mod log;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use tokio::sync::watch;
+
+use self::log::MemoryLog;
+use crate::engine::{Counters, epoch_unlike};
+use crate::keys::KEYS_REMEMBERED;
+use crate::{
+    Append, AppendError, Appended, Bounds, Budget, Caps, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
+    LogError, LogName, Offset, Opened, Page, Pending, Refusal, Retention, Seek, Settlement,
+};
+
+/// The largest record, as [`crate::Record::cost`] counts.
+const RECORD_BYTES_MAX: usize = 8 << 20;
+
+/// Logs and cursors in memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    state: Mutex<State>,
+    health: watch::Sender<Health>,
+    clock: Clock,
+    cursor_ttl: Duration,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    logs: HashMap<LogName, MemoryLog>,
+    cursors: HashMap<CursorKey, Cursor>,
+    counters: Counters,
+    closed: bool,
+}
+
+/// The time of day, moved on by tokio's clock.
+#[derive(Debug)]
+struct Clock {
+    day: Duration,
+    since: tokio::time::Instant,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        let day = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Clock { day, since: tokio::time::Instant::now() }
+    }
+
+    fn now(&self) -> u64 {
+        (self.day + self.since.elapsed()).as_millis() as u64
+    }
+}
+
+impl Memory {
+    /// An empty store.
+    pub(crate) fn new(cursor_ttl: Duration) -> Memory {
+        Memory { state: Mutex::default(), health: watch::Sender::new(Health::Ready), clock: Clock::start(), cursor_ttl }
+    }
+
+    /// The state, with what retention and forgetting take at this moment already gone.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_log<T>(&self, name: &LogName, act: impl FnOnce(&mut MemoryLog) -> T) -> Option<T> {
+        let mut state = self.state();
+        let State { logs, counters, .. } = &mut *state;
+        logs.get_mut(name).map(|log| {
+            counters.trimmed_records += log.retain(self.clock.now());
+            act(log)
+        })
+    }
+
+    fn try_append(&self, append: Append) -> Result<Appended, AppendError> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.admit(&append)?;
+        let cost = append.messages.iter().map(crate::Message::cost).sum::<usize>();
+        let settlements = append.settlements;
+        let log = state.log(&append.log);
+        let appended = log.append(append.messages, append.key.as_deref(), now)?;
+        if !appended.duplicate {
+            state.counters.appended_records += 1;
+            state.counters.appended_bytes += cost as u64;
+            settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        }
+        if let Some(log) = state.logs.get_mut(&append.log) {
+            let trimmed = log.retain(now);
+            state.counters.trimmed_records += trimmed;
+        }
+        Ok(appended)
+    }
+
+    fn is_used(&self, cursor: &Cursor) -> bool {
+        cursor.used.saturating_add(self.cursor_ttl.as_millis() as u64) >= self.clock.now()
+    }
+}
+
+impl State {
+    fn admit(&self, append: &Append) -> Result<(), AppendError> {
+        if append.lane.as_ref().is_some_and(crate::Lane::is_broken) {
+            return Err(Refusal::Predecessor.into());
+        }
+        if self.closed {
+            return Err(AppendError::Unavailable { reason: "the store is closed".into(), full: false });
+        }
+        if append.deadline.is_some_and(|deadline| deadline < tokio::time::Instant::now().into_std()) {
+            return Err(Refusal::Expired.into());
+        }
+        let bytes = append.messages.iter().map(crate::Message::cost).sum();
+        if bytes > RECORD_BYTES_MAX {
+            return Err(Refusal::TooLarge { bytes, max: RECORD_BYTES_MAX }.into());
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, name: &LogName) -> &mut MemoryLog {
+        if !self.logs.contains_key(name) {
+            let epoch = epoch_unlike(|epoch| self.logs.values().any(|log| log.epoch() == epoch));
+            self.logs.insert(name.clone(), MemoryLog::new(epoch));
+        }
+        self.logs.get_mut(name).expect("it was there or was just put there")
+    }
+
+    fn save(&mut self, key: &CursorKey, cursor: Cursor) {
+        if self.logs.get(&key.log).is_none_or(|log| log.epoch() != cursor.epoch) {
+            return;
+        }
+        let known = self.cursors.remove(key).filter(|known| known.epoch == cursor.epoch);
+        let nothing = Cursor { above: Vec::new(), used: 0, ..cursor };
+        self.cursors.insert(key.clone(), cursor.merge(known.unwrap_or(nothing)));
+    }
+}
+
+impl Log for Memory {
+    fn logs(&self) -> Vec<LogName> {
+        self.state().logs.keys().cloned().collect()
+    }
+
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
+        let lane = append.lane.clone();
+        let answer = self.try_append(append);
+        if let (Err(_), Some(lane)) = (&answer, lane) {
+            lane.break_off();
+        }
+        ready(answer).boxed()
+    }
+
+    fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>> {
+        let mut state = self.state();
+        if state.closed {
+            return ready(Err(LogError::Unavailable("the store is closed".into()))).boxed();
+        }
+        ready(Ok(state.log(log).open(retention, self.clock.now()))).boxed()
+    }
+
+    fn read(
+        &self,
+        log: &LogName,
+        after: Offset,
+        up_to: Offset,
+        budget: Budget,
+    ) -> BoxFuture<'static, Result<Page, LogError>> {
+        let page = self.with_log(log, |log| log.read(after, up_to, budget));
+        ready(Ok(page.unwrap_or(Page { records: Vec::new(), through: after, missing: Vec::new() }))).boxed()
+    }
+
+    fn seek(&self, log: &LogName, seek: Seek) -> BoxFuture<'static, Result<Offset, LogError>> {
+        ready(Ok(self.with_log(log, |log| log.seek(seek)).unwrap_or_default())).boxed()
+    }
+
+    fn bounds(&self, log: &LogName) -> BoxFuture<'static, Result<Option<Bounds>, LogError>> {
+        ready(Ok(self.with_log(log, |log| log.bounds()))).boxed()
+    }
+
+    fn trim(&self, log: &LogName, up_to: Offset) -> BoxFuture<'static, Result<(), LogError>> {
+        self.with_log(log, |log| log.trim(up_to));
+        ready(Ok(())).boxed()
+    }
+
+    fn delete(&self, log: &LogName) -> BoxFuture<'static, Result<(), LogError>> {
+        let mut state = self.state();
+        state.logs.remove(log);
+        state.cursors.retain(|key, _| key.log != *log);
+        ready(Ok(())).boxed()
+    }
+}
+
+impl Cursors for Memory {
+    fn load(&self, key: &CursorKey) -> BoxFuture<'static, Result<Option<Cursor>, CursorsError>> {
+        let cursor = self.state().cursors.get(key).filter(|cursor| self.is_used(cursor)).cloned();
+        ready(Ok(cursor)).boxed()
+    }
+
+    fn save(&self, key: &CursorKey, cursor: Cursor) {
+        self.state().save(key, cursor);
+    }
+
+    fn sync(&self) -> BoxFuture<'static, Result<(), CursorsError>> {
+        ready(Ok(())).boxed()
+    }
+
+    fn forget(&self, key: &CursorKey) -> BoxFuture<'static, Result<(), CursorsError>> {
+        self.state().cursors.remove(key);
+        ready(Ok(())).boxed()
+    }
+
+    fn on_log(&self, log: &LogName) -> Vec<(CursorKey, Cursor)> {
+        let mut state = self.state();
+        state.cursors.retain(|_, cursor| self.is_used(cursor));
+        state
+            .cursors
+            .iter()
+            .filter(|(key, _)| key.log == *log)
+            .map(|(key, cursor)| (key.clone(), cursor.clone()))
+            .collect()
+    }
+}
+
+impl Engine for Memory {
+    fn caps(&self) -> Caps {
+        Caps {
+            engine: "memory",
+            survives: "nothing",
+            keys_remembered: KEYS_REMEMBERED,
+            atomic_across_logs: true,
+            record_bytes_max: RECORD_BYTES_MAX,
+        }
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    fn damaged(&self) -> Vec<(LogName, String)> {
+        Vec::new()
+    }
+
+    fn counters(&self) -> Counters {
+        self.state().counters
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let mut state = self.state();
+        state.closed = true;
+        state.logs.values_mut().for_each(MemoryLog::end);
+        ready(()).boxed()
+    }
+}
+
+/// The engine as the rest of the house knows it.
+pub(crate) fn store(cursor_ttl: Duration) -> crate::Store {
+    Arc::new(Memory::new(cursor_ttl))
+}

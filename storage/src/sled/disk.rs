@@ -1,0 +1,125 @@
+//! sled behind the few words that we use, with what it leaves out: a real sync.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::Settings;
+
+/// What can go wrong below. The three call for different things.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Refuse, wait for space, open again.
+    #[error("the disk is full")]
+    Full,
+    /// Stop for good.
+    #[error("{0}")]
+    Io(String),
+    /// Set something aside.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
+            _ => Fault::Io(error.to_string()),
+        }
+    }
+}
+
+impl From<sled::Error> for Fault {
+    fn from(error: sled::Error) -> Fault {
+        match error {
+            sled::Error::Io(error) => error.into(),
+            other => Fault::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// An open database. Dropping the last reference closes its files.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    db: sled::Db,
+    /// The file that holds everything, opened beside sled: sled's own flush does not reach the platter.
+    file: File,
+}
+
+impl Disk {
+    /// Opens or makes the database in `dir`. May panic on damage, as sled does.
+    pub(crate) fn open(dir: &Path, settings: &Settings) -> Result<Disk, Fault> {
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(settings.cache_bytes)
+            // Only sled's own flusher collects its garbage.
+            .flush_every_ms(Some(500))
+            .mode(sled::Mode::LowSpace)
+            .open()?;
+        let file = File::open(dir.join("db"))?;
+        let (ours, named) = (file.metadata()?, fs::metadata(dir.join("db"))?);
+        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+            return Err(Fault::Io("the database file was exchanged while it was opened".into()));
+        }
+        let disk = Disk { db, file };
+        disk.settle(dir)?;
+        Ok(disk)
+    }
+
+    /// Makes durable what was recovered, and the files' own names.
+    fn settle(&self, dir: &Path) -> Result<(), Fault> {
+        self.db.flush()?;
+        self.file.sync_all()?;
+        for name in ["conf", "blobs", "."] {
+            File::open(dir.join(name))?.sync_all()?;
+        }
+        if let Some(parent) = dir.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Everything written before is durable when this returns.
+    pub(crate) fn commit(&self) -> Result<(), Fault> {
+        self.db.flush()?;
+        self.file.sync_data()?;
+        Ok(())
+    }
+
+    pub(crate) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
+        self.db.insert(key, value)?;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&self, key: &[u8]) -> Result<(), Fault> {
+        self.db.remove(key)?;
+        Ok(())
+    }
+
+    /// Several values, all of them or none.
+    pub(crate) fn put_together(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in values {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        Ok(self.db.apply_batch(batch)?)
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {
+        Ok(self.db.get(key)?)
+    }
+
+    /// In the order of keys.
+    pub(crate) fn range(&self, keys: impl std::ops::RangeBounds<Vec<u8>>) -> sled::Iter {
+        self.db.range::<Vec<u8>, _>(keys)
+    }
+
+    /// Everything whose key begins so.
+    pub(crate) fn under(&self, prefix: &[u8]) -> sled::Iter {
+        self.db.scan_prefix(prefix)
+    }
+}

@@ -1,0 +1,241 @@
+//! Retention, in slices between commits.
+//!
+//! First the entry says what is gone, and is synced; then readers are told;
+//! only then the blocks go. A crash in between leaves more than was promised,
+//! never less.
+
+use std::sync::Arc;
+
+use super::appender::{Writer, now};
+use super::desk::known_of;
+use super::disk::{Disk, Fault};
+use super::layout::entry::Totals;
+use super::layout::page::{KEYS_PER_PAGE, decode_keys, encode_keys};
+use super::layout::{BlockKey, blocks, entry_key, key_page, key_pages};
+use super::state::LogState;
+use super::walk::{Found, Step, Walk, block_of};
+use crate::LogName;
+use crate::keys::{Known, oldest_remembered};
+
+/// Blocks of one log in one slice.
+const SLICE: usize = 256;
+
+/// What is to go from one log.
+struct Cut {
+    name: LogName,
+    trimmed: Totals,
+    oldest: u64,
+    keys: Vec<Known>,
+    has_more: bool,
+}
+
+impl Writer {
+    /// One slice for every log that needs it; whether more is to do.
+    pub(crate) fn trim_all(&mut self) -> Result<bool, Fault> {
+        let Some(disk) = self.disk.clone() else { return Ok(false) };
+        let now = now();
+        let mut cuts = Vec::new();
+        for desk in self.desks.values() {
+            if is_due(&desk.log, now) {
+                let lets_go = |kept: Kept, time| kept.retention.lets_go(kept.records, kept.bytes, time, now);
+                cuts.extend(cut(&disk, &desk.log, now, SLICE, lets_go)?);
+            }
+        }
+        let has_more = cuts.iter().any(|cut| cut.has_more);
+        let records = self.apply(&disk, cuts)?;
+        self.shared.counters().trimmed_records += records;
+        Ok(has_more)
+    }
+
+    /// Forgets records up to an offset, at once.
+    pub(crate) fn trim_up_to(&mut self, name: &LogName, up_to: u64) -> Result<(), Fault> {
+        let Some(disk) = self.disk.clone() else { return Ok(()) };
+        loop {
+            let Some(desk) = self.desks.get(name) else { return Ok(()) };
+            let lets_go = |kept: Kept, _| kept.offset <= up_to;
+            let Some(cut) = cut(&disk, &desk.log, now(), SLICE, lets_go)? else { return Ok(()) };
+            let has_more = cut.has_more;
+            self.apply(&disk, vec![cut])?;
+            if !has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply(&mut self, disk: &Disk, cuts: Vec<Cut>) -> Result<u64, Fault> {
+        if cuts.is_empty() {
+            return Ok(0);
+        }
+        for cut in &cuts {
+            self.note(disk, cut)?;
+        }
+        disk.commit()?;
+        let mut records = 0;
+        for cut in cuts {
+            let Some(desk) = self.desks.get_mut(&cut.name) else { continue };
+            let mut inner = desk.log.lock();
+            records += cut.trimmed.records - inner.trimmed.records;
+            inner.trimmed = cut.trimmed;
+            inner.oldest = cut.oldest;
+            drop(inner);
+            remove_blocks(disk, desk.log.id, cut.trimmed.offset)?;
+        }
+        Ok(records)
+    }
+
+    /// Writes what is gone, and the keys that outlive their records.
+    fn note(&mut self, disk: &Disk, cut: &Cut) -> Result<(), Fault> {
+        let Some(desk) = self.desks.get_mut(&cut.name) else { return Ok(()) };
+        for known in &cut.keys {
+            if desk.key_page.len() == KEYS_PER_PAGE {
+                desk.key_page.clear();
+            }
+            desk.key_page.push(*known);
+            if desk.key_page.len() == KEYS_PER_PAGE {
+                write_keys(disk, desk.log.id, &desk.key_page)?;
+            }
+        }
+        if !cut.keys.is_empty() {
+            write_keys(disk, desk.log.id, &desk.key_page)?;
+            forget_old_keys(disk, desk.log.id, oldest_remembered(now()))?;
+        }
+        let (key, value) = desk.entry_trimmed(cut.trimmed).encode(desk.log.id);
+        disk.put(&key, value)
+    }
+
+    /// Removes what is left of deleted logs, a slice of each; whether more is to do.
+    pub(crate) fn remove_leftovers(&mut self) -> Result<bool, Fault> {
+        let Some(disk) = self.disk.clone() else { return Ok(false) };
+        let Some(&log) = self.leftovers.last() else { return Ok(false) };
+        let blocks = disk.range(blocks(log, 0, u64::MAX)).take(SLICE);
+        let keys = disk.under(&key_pages(log)).take(SLICE);
+        let left: Vec<_> = blocks.chain(keys).map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+        for key in &left {
+            disk.remove(key)?;
+        }
+        if left.is_empty() {
+            // The entry goes last: as long as it is there, nobody takes the mark for a loss.
+            self.marks.clear(log)?;
+            disk.remove(&entry_key(log))?;
+            self.leftovers.pop();
+        }
+        Ok(!self.leftovers.is_empty())
+    }
+}
+
+/// What is kept, with the next record to decide about.
+#[derive(Clone, Copy)]
+struct Kept {
+    retention: crate::Retention,
+    records: u64,
+    bytes: u64,
+    offset: u64,
+}
+
+/// A look without the disk.
+fn is_due(log: &LogState, now: u64) -> bool {
+    let inner = log.lock();
+    let (records, bytes) = (inner.records(), inner.bytes());
+    records > 0 && inner.damage.is_none() && inner.retention.lets_go(records, bytes, inner.oldest, now)
+}
+
+/// How far a log is to be cut, as far as one slice sees.
+fn cut(
+    disk: &Disk,
+    log: &Arc<LogState>,
+    now: u64,
+    slice: usize,
+    lets_go: impl Fn(Kept, u64) -> bool,
+) -> Result<Option<Cut>, Fault> {
+    let (head, begin, retention) = {
+        let inner = log.lock();
+        (inner.head, inner.trimmed, inner.retention)
+    };
+    let mut cut = Cut { name: log.name.clone(), trimmed: begin, oldest: 0, keys: Vec::new(), has_more: false };
+    let mut walk = Walk::new(disk, log.id, log.epoch, begin.offset + 1, head.offset)?;
+    for _ in 0..slice {
+        let found = match walk.step()? {
+            None => return Ok(some(cut, begin)),
+            // What cannot be read is forgotten with what lies behind it.
+            Some(Step::Hole(_)) => continue,
+            Some(Step::Records(found)) => found,
+        };
+        if !cut.take(&found, head, retention, now, &lets_go) {
+            return Ok(some(cut, begin));
+        }
+    }
+    cut.has_more = true;
+    Ok(some(cut, begin))
+}
+
+fn some(cut: Cut, begin: Totals) -> Option<Cut> {
+    (cut.trimmed != begin).then_some(cut)
+}
+
+impl Cut {
+    /// Takes what goes of a block; whether all of it went.
+    fn take(
+        &mut self,
+        found: &Found,
+        head: Totals,
+        retention: crate::Retention,
+        now: u64,
+        lets_go: impl Fn(Kept, u64) -> bool,
+    ) -> bool {
+        let mut up_to = Totals { offset: 0, records: found.head.records_before, bytes: found.head.bytes_before };
+        for stored in &found.records {
+            let record = &stored.record;
+            let kept = Kept {
+                retention,
+                records: head.records - up_to.records,
+                bytes: head.bytes.saturating_sub(up_to.bytes),
+                offset: record.offset.0,
+            };
+            up_to.offset = record.offset.0;
+            up_to.records += 1;
+            up_to.bytes += record.cost() as u64;
+            if up_to.offset <= self.trimmed.offset {
+                continue;
+            }
+            self.oldest = record.time;
+            if !lets_go(kept, record.time) {
+                return false;
+            }
+            self.trimmed = up_to;
+            self.keys.extend(known_of(stored).filter(|known| known.time >= oldest_remembered(now)));
+        }
+        true
+    }
+}
+
+/// Removes blocks whose every record is gone: those before the block that
+/// begins at or below the first kept offset. The last block always stays, it
+/// tells where the log ends.
+fn remove_blocks(disk: &Disk, log: u32, cut: u64) -> Result<(), Fault> {
+    let Some(BlockKey { first: stays, .. }) = block_of(disk, log, cut + 1)? else { return Ok(()) };
+    if stays == 0 {
+        return Ok(());
+    }
+    let gone: Vec<_> =
+        disk.range(blocks(log, 0, stays - 1)).map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+    gone.iter().try_for_each(|key| disk.remove(key))
+}
+
+fn write_keys(disk: &Disk, log: u32, keys: &[Known]) -> Result<(), Fault> {
+    let Some(first) = keys.first() else { return Ok(()) };
+    let key = key_page(log, first.offset.0);
+    let value = encode_keys(&key, keys);
+    disk.put(&key, value)
+}
+
+fn forget_old_keys(disk: &Disk, log: u32, oldest: u64) -> Result<(), Fault> {
+    for pair in disk.under(&key_pages(log)) {
+        let (key, value) = pair?;
+        let is_old = |keys: Vec<Known>| keys.last().is_none_or(|known| known.time < oldest);
+        if !decode_keys(&key, &value).is_ok_and(is_old) {
+            return Ok(());
+        }
+        disk.remove(&key)?;
+    }
+    Ok(())
+}

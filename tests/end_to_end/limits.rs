@@ -1,0 +1,142 @@
+//! Peers that ask for too much, or for nothing for too long.
+
+use std::time::Duration;
+
+use homeroom_tests::{Broker, Client, DEADLINE, Frame, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+const SHORT: &str = "[http]\nheader_timeout = \"1s\"\nupgrade_timeout = \"1s\"\n\
+                     [stomp]\nconnect_within = \"1s\"\nframe_within = \"1s\"";
+
+/// Writes until the peer closes; returns how many bytes it took.
+async fn write_until_closed(client: &mut Client, piece: &[u8], most: usize) -> usize {
+    let mut written = 0;
+    while written < most && client.try_send_bytes(piece).await.is_ok() {
+        written += piece.len();
+        tokio::task::yield_now().await;
+    }
+    written
+}
+
+#[tokio::test]
+async fn headers_without_end_are_cut_off_and_cost_no_memory() {
+    let broker = Broker::start().await;
+    let before = broker.resident_bytes();
+    for mut client in [Client::websocket(&broker, &["v12.stomp"]).await, Client::tcp(&broker).await] {
+        client.connect(&[("login", "alice")]).await;
+        client.send_bytes(b"SEND\ndestination:/topic/7b\n").await;
+        let written = write_until_closed(&mut client, &b"x:".repeat(2_000), 64 << 20).await;
+        assert!(written < 64 << 20, "64 MB of headers were taken");
+        client.closed().await;
+    }
+    let mut many = Client::signed_in(&broker, "alice").await;
+    let frame = (0..200).fold(Frame::new("SEND").with("destination", "/topic/7b"), |frame, number| {
+        frame.with(&format!("x{number}"), "1")
+    });
+    many.send(&frame).await;
+    let error = many.error().await;
+    assert_eq!(error.header("code"), Some("106"), "{error}");
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 16 << 20, "grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn a_huge_content_length_is_refused_before_the_body_comes() {
+    let broker = Broker::start().await;
+    for length in ["1048577", "999999999999", "18446744073709551616", "-1", "ten"] {
+        for mut client in [Client::websocket(&broker, &["v12.stomp"]).await, Client::tcp(&broker).await] {
+            client.connect(&[("login", "alice")]).await;
+            client.send_bytes(format!("SEND\ndestination:/topic/7b\ncontent-length:{length}\n\nx").as_bytes()).await;
+            let error = client.error().await;
+            assert!(matches!(error.header("code"), Some("106" | "107")), "content-length:{length}: {error}");
+            client.closed().await;
+        }
+    }
+    assert!(broker.resident_bytes() < 256 << 20);
+}
+
+#[tokio::test]
+async fn the_largest_body_passes() {
+    let broker = Broker::start().await;
+    let mut client = Client::signed_in(&broker, "alice").await;
+    client.subscribe("s", "/topic/7b", &[]).await;
+    let body = "x".repeat(1 << 20);
+    client.publish("/topic/7b", &body).await;
+    assert_eq!(client.message().await.body.len(), 1 << 20);
+    client.send(&Frame::new("SEND").with("destination", "/topic/7b").body(format!("{body}y"))).await;
+    let error = client.error().await;
+    assert_eq!(error.header("code"), Some("106"), "{error}");
+}
+
+#[tokio::test]
+async fn before_connect_little_is_listened_to() {
+    let broker = Broker::start().await;
+    for mut client in [Client::websocket(&broker, &[]).await, Client::tcp(&broker).await] {
+        client.send_bytes(b"CONNECT\naccept-version:1.2\nhost:school\n").await;
+        let written = write_until_closed(&mut client, b"a-header:with-a-value\n", 16 << 20).await;
+        assert!(written < 16 << 20, "16 MB were taken before CONNECT");
+    }
+}
+
+#[tokio::test]
+async fn silent_and_half_finished_connections_are_gone_within_their_deadline() {
+    let broker = Broker::start_with(SHORT).await;
+    let start = Instant::now();
+    let mut doors = Vec::new();
+    for (door, half) in [
+        (broker.http(), &b""[..]),
+        (broker.http(), b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgra"),
+        (broker.stomp(), b""),
+        (broker.stomp(), b"CONNE"),
+        (broker.stomp(), b"CONNECT\naccept-version:1.2\n"),
+    ] {
+        let mut stream = TcpStream::connect(door).await.expect("it listens");
+        stream.write_all(half).await.expect("taken");
+        doors.push((String::from_utf8_lossy(half).into_owned(), stream));
+    }
+    let mut upgraded = Client::websocket(&broker, &["v12.stomp"]).await;
+    let mut dripping = Client::signed_in(&broker, "alice").await;
+    dripping.send_bytes(b"SEND\ndestination:/topic/7b\n").await;
+
+    for (half, mut stream) in doors {
+        let mut answer = Vec::new();
+        let what = format!("the end of a connection that said {half:?}");
+        // A reset is an end too.
+        let _ = within(&what, Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    }
+    upgraded.closed_within(Duration::from_secs(5)).await;
+    dripping.closed_within(Duration::from_secs(5)).await;
+    assert!(start.elapsed() < Duration::from_secs(8), "all together took {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_frame_that_drips_forever_is_cut_off() {
+    let broker = Broker::start_with(SHORT).await;
+    let mut client = Client::signed_in_over_tcp(&broker, "alice").await;
+    client.send_bytes(b"SEND\ndestination:/topic/7b\n\n").await;
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    let start = Instant::now();
+    while client.try_send_bytes(b"x").await.is_ok() {
+        pace.tick().await;
+        assert!(start.elapsed() < DEADLINE, "still listened to after {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn subscriptions_and_transactions_are_counted() {
+    let broker = Broker::start_with("[limits]\nsubscriptions = 3\ntransactions = 2").await;
+    let mut client = Client::signed_in(&broker, "alice").await;
+    for number in 0..3 {
+        client.subscribe(&number.to_string(), "/topic/7b", &[]).await;
+    }
+    client.send(&Frame::new("SUBSCRIBE").with("id", "3").with("destination", "/topic/7b")).await;
+    assert_eq!(client.error().await.header("code"), Some("106"));
+
+    let mut client = Client::signed_in(&broker, "alice").await;
+    for number in 0..3 {
+        client.send(&Frame::new("BEGIN").with("transaction", number.to_string())).await;
+    }
+    assert_eq!(client.error().await.header("code"), Some("106"));
+}

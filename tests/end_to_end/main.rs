@@ -1,0 +1,40 @@
+//! What the broker promises, looked at from outside. Each file is one behaviour.
+//!
+//! Chapters, in the order in which a newcomer should read them:
+//!
+//! 1. **A conversation**: what is said and answered, on WebSocket and TCP, and what is refused.
+//! 2. **Destinations**: where a message goes.
+//! 3. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
+//! 4. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
+//! 5. **Load**: joins under load, thousands who listen.
+//! 6. **Real clients**: the libraries that people use.
+
+mod conversation;
+mod heart_beats;
+mod limits;
+
+mod destinations;
+mod presence;
+
+mod acknowledgement;
+mod durable;
+mod ephemeral;
+mod gaps;
+mod idempotency;
+mod settled;
+mod signed_in;
+mod start_positions;
+mod takeover;
+mod transactions;
+
+mod crash;
+mod disk_full;
+mod graceful_stop;
+mod operations;
+mod slow_reader;
+
+mod handover;
+mod idle_memory;
+
+mod stomp_py;
+mod stompjs;

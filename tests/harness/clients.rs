@@ -1,0 +1,104 @@
+//! Scripts on real STOMP libraries, in `tests/clients/`.
+//!
+//! A script is told what to do by its arguments, says each thing that happens
+//! as one JSON line, and takes news (a broker's new address) as lines of input.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::wait::{DEADLINE, within};
+
+/// A running script. Killed when dropped.
+pub struct Script {
+    name: String,
+    process: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts `tests/clients/stompjs/{script}` with Node.
+///
+/// # Panics
+/// With what to install, when Node or the packages are missing.
+pub fn node(script: &str, arguments: &[&str]) -> Script {
+    let directory = clients().join("stompjs");
+    let modules = directory.join("node_modules/@stomp/stompjs");
+    assert!(modules.exists(), "stompjs is missing: run `npm ci` in {}, or tests/run", directory.display());
+    let node = std::env::var("HOMEROOM_NODE").unwrap_or_else(|_| "node".to_owned());
+    start(Path::new(&node), &directory.join(script), arguments, "install Node 20 or newer")
+}
+
+/// Starts `tests/clients/stomp.py/{script}` with the Python of `tests/run`.
+///
+/// # Panics
+/// With what to install, when Python or the packages are missing.
+pub fn python(script: &str, arguments: &[&str]) -> Script {
+    let directory = clients().join("stomp.py");
+    let python = std::env::var_os("HOMEROOM_PYTHON")
+        .map_or_else(|| clients().join("../.cache/python/bin/python"), PathBuf::from);
+    let advice = format!(
+        "run tests/run, or make an environment with `python3 -m venv tests/.cache/python && \
+         tests/.cache/python/bin/pip install -r {}/requirements.txt`",
+        directory.display()
+    );
+    start(&python, &directory.join(script), arguments, &advice)
+}
+
+impl Script {
+    /// The next thing it says.
+    ///
+    /// # Panics
+    /// With its standard error, when it ends instead.
+    pub async fn says(&mut self) -> Value {
+        let what = format!("a line of {}", self.name);
+        let line = within(&what, DEADLINE, self.output.next_line()).await.expect("output is UTF-8");
+        let Some(line) = line else {
+            let mut errors = String::new();
+            let stderr = self.process.stderr.as_mut().expect("piped");
+            let _ = stderr.read_to_string(&mut errors).await;
+            panic!("{} ended early:\n{errors}", self.name);
+        };
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{}: {error} in {line:?}", self.name))
+    }
+
+    /// The next thing it says of this kind; what comes before is dropped.
+    pub async fn until(&mut self, event: &str) -> Value {
+        loop {
+            let said = self.says().await;
+            assert!(said["event"] != "failed", "{}: {said}", self.name);
+            if said["event"] == event {
+                return said;
+            }
+        }
+    }
+
+    /// Tells it one line.
+    pub async fn tell(&mut self, line: &str) {
+        self.input.write_all(format!("{line}\n").as_bytes()).await.expect("the script listens");
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> ExitStatus {
+        drop(self.input);
+        within(&format!("the end of {}", self.name), DEADLINE, self.process.wait()).await.expect("a status")
+    }
+}
+
+fn start(program: &Path, script: &Path, arguments: &[&str], advice: &str) -> Script {
+    let mut command = Command::new(program);
+    command.arg(script).args(arguments).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process =
+        command.spawn().unwrap_or_else(|error| panic!("{} does not run ({error}): {advice}", program.display()));
+    let input = process.stdin.take().expect("piped");
+    let output = BufReader::new(process.stdout.take().expect("piped")).lines();
+    Script { name: script.display().to_string(), process, input, output }
+}
+
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
