@@ -2,6 +2,7 @@
 //!
 //! | Room | Holds | Knows |
 //! | --- | --- | --- |
+//! | [`commands`] | what the program does when told on the command line | server, settings |
 //! | [`server`] | the one place that builds every part | all |
 //! | [`settings`] [`telemetry`] [`metrics`] [`shutdown`] | one idea each | none of the rooms |
 //! | [`transport`] | links: TCP, WebSocket | none of the rooms |
@@ -29,6 +30,7 @@
 pub mod admin;
 pub mod auth;
 pub mod classroom;
+pub mod commands;
 pub mod connection;
 pub mod http;
 pub mod metrics;

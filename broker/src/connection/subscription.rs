@@ -254,11 +254,6 @@ impl Subscription {
         }
     }
 
-    /// Whether it reads this room already.
-    pub(super) fn reads(&self, room: &Classroom) -> bool {
-        self.sources.iter().any(|source| source.reader.classroom().name() == room.name())
-    }
-
     /// The position of a subscription over its logs: `E:N`, or `E1:N1,E2:N2`.
     pub(super) fn position(&self) -> String {
         let positions = self.sources.iter().map(|source| {
