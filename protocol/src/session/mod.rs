@@ -118,7 +118,7 @@ impl Session {
     /// taking up what the peer sent: for a driver that has to wait with that.
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
         let bytes = self.outgoing.pop_front();
-        if bytes.is_none() {
+        if bytes.is_none() && self.outgoing.capacity() > 0 {
             self.outgoing = VecDeque::new();
         }
         bytes
@@ -130,12 +130,6 @@ impl Session {
             if let Some(bytes) = self.poll_transmit() {
                 return Output::Transmit(bytes);
             }
-<<<<<<< HEAD
-=======
-            if self.outgoing.capacity() > 0 {
-                self.outgoing = VecDeque::new();
-            }
->>>>>>> protocol
             if self.state.is_leaving() && self.receipts.len() == 0 {
                 self.end(Ending::Disconnected);
             }

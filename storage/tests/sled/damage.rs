@@ -30,7 +30,10 @@ async fn original(path: &Path) -> Truth {
         let page = read_all(&store, &log).await;
         let key = CursorKey { log: log.clone(), owner: "user:alice".into(), name: "quiz".into() };
         let epoch = page.records[0].epoch;
-        store.save(&key, Cursor { epoch, offset: Offset(100), above: vec![], used: page.records[0].time });
+        store.save(
+            &key,
+            Cursor { epoch, offset: Offset(100), above: vec![], delivered: Offset(100), used: page.records[0].time },
+        );
         truth.insert(log, page.records);
     }
     shut(store).await;

@@ -87,7 +87,13 @@ async fn a_store_can_be_looked_into_when_it_is_closed() {
     let log = LogName::new("topic/7b");
     let appended = store_all(&store, &log, (0..100).map(|n| vec![n; 100])).await;
     let key = CursorKey { log: log.clone(), owner: "user:alice".into(), name: "quiz".into() };
-    let cursor = Cursor { epoch: appended[0].position.epoch, offset: Offset(5), above: vec![], used: appended[0].time };
+    let cursor = Cursor {
+        epoch: appended[0].position.epoch,
+        offset: Offset(5),
+        above: vec![],
+        delivered: Offset(5),
+        used: appended[0].time,
+    };
     store.save(&key, cursor);
     store.trim(&log, Offset(10)).await.unwrap();
     let bounds = store.bounds(&log).await.unwrap().unwrap();
