@@ -11,9 +11,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::classroom;
 use crate::classroom::recent;
 use crate::classroom::registry::Registry;
-use crate::classroom::{self};
 use crate::connection::{self, Services};
 use crate::http::{Deadlines, Door, Origins};
 use crate::metrics::Metrics;
@@ -205,7 +205,11 @@ fn services(settings: Arc<Settings>, store: Store) -> Result<Arc<Services>, RunE
         registry,
         session: Arc::new(session(&settings)),
         metrics: Metrics::new(),
-        shutdown: Shutdown::new(settings.shutdown.spread, settings.limits.connections),
+        shutdown: Shutdown::new(
+            settings.shutdown.spread,
+            settings.limits.connections,
+            settings.limits.connections_per_address,
+        ),
         server: SERVER,
         settings,
     }))

@@ -2,6 +2,7 @@
 //! begun, and goes at a moment of its own, so that not all return at once.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,10 +19,18 @@ pub struct Shutdown {
     began: Mutex<Option<Instant>>,
     spread: Duration,
     next: AtomicU64,
-    connected: Mutex<HashMap<u64, Arc<Bell>>>,
+    connected: Mutex<Connected>,
     all_gone: Notify,
     begun: Notify,
     connected_max: usize,
+    per_address_max: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Connected {
+    bells: HashMap<u64, Arc<Bell>>,
+    /// Counted only where there is a limit.
+    by_address: HashMap<IpAddr, usize>,
 }
 
 /// One connection, counted as long as this lives.
@@ -29,12 +38,13 @@ pub struct Shutdown {
 pub struct Tracked {
     shutdown: Arc<Shutdown>,
     number: u64,
+    address: IpAddr,
     bell: Arc<Bell>,
 }
 
 impl Shutdown {
     /// Nobody is connected; a stop is spread over `spread`.
-    pub fn new(spread: Duration, connected_max: usize) -> Arc<Shutdown> {
+    pub fn new(spread: Duration, connected_max: usize, per_address_max: Option<usize>) -> Arc<Shutdown> {
         Arc::new(Shutdown {
             stopping: AtomicBool::new(false),
             began: Mutex::default(),
@@ -44,18 +54,26 @@ impl Shutdown {
             all_gone: Notify::new(),
             begun: Notify::new(),
             connected_max,
+            per_address_max,
         })
     }
 
-    /// Counts a connection; `None` when the broker stops or is full.
-    pub fn track(self: &Arc<Self>) -> Option<Tracked> {
+    /// Counts a connection; `None` when the broker stops or is full, or too many come from the same address.
+    pub fn track(self: &Arc<Self>, address: IpAddr) -> Option<Tracked> {
         let mut connected = self.connected();
-        if self.is_stopping() || connected.len() >= self.connected_max {
+        if self.is_stopping() || connected.bells.len() >= self.connected_max {
             return None;
         }
+        if let Some(max) = self.per_address_max {
+            let count = connected.by_address.entry(address).or_default();
+            if *count >= max {
+                return None;
+            }
+            *count += 1;
+        }
         let (number, bell) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(Bell::default()));
-        connected.insert(number, bell.clone());
-        Some(Tracked { shutdown: self.clone(), number, bell })
+        connected.bells.insert(number, bell.clone());
+        Some(Tracked { shutdown: self.clone(), number, address, bell })
     }
 
     /// Whether no connection more is taken.
@@ -65,7 +83,7 @@ impl Shutdown {
 
     /// How many are connected.
     pub fn count(&self) -> usize {
-        self.connected().len()
+        self.connected().bells.len()
     }
 
     /// Whether the broker stops.
@@ -78,7 +96,7 @@ impl Shutdown {
         *self.began.lock().expect("nothing panics while it holds the moment") = Some(Instant::now());
         self.stopping.store(true, Ordering::Release);
         self.begun.notify_waiters();
-        self.connected().values().for_each(|bell| bell.ring());
+        self.connected().bells.values().for_each(|bell| bell.ring());
     }
 
     /// Resolves when the broker stops.
@@ -108,7 +126,7 @@ impl Shutdown {
         }
     }
 
-    fn connected(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Bell>>> {
+    fn connected(&self) -> std::sync::MutexGuard<'_, Connected> {
         self.connected.lock().expect("nothing panics while it holds the connections")
     }
 }
@@ -123,8 +141,14 @@ impl Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         let mut connected = self.shutdown.connected();
-        connected.remove(&self.number);
-        if connected.is_empty() {
+        connected.bells.remove(&self.number);
+        if let Some(count) = connected.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                connected.by_address.remove(&self.address);
+            }
+        }
+        if connected.bells.is_empty() {
             self.shutdown.all_gone.notify_waiters();
         }
     }

@@ -1,7 +1,7 @@
 //! Every way a peer can be wrong, with its ERROR text.
 
 use crate::session::Refusal;
-use crate::{Command, Version};
+use crate::{Command, Frame, Version};
 
 /// Bytes that are no frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,6 +210,28 @@ impl DecodeError {
     pub(crate) fn unknown_command(word: &str) -> DecodeError {
         let plain = |character: char| if character.is_ascii_graphic() && character != '\\' { character } else { ' ' };
         DecodeError::CommandUnknown(word.chars().take(COMMAND_CHARACTERS_SHOWN).map(plain).collect())
+    }
+}
+
+impl Refusal {
+    /// STOMP 1.2, ERROR: "The ERROR frame SHOULD contain a message header with a short
+    /// description of the error, and the body MAY contain more detailed information".
+    pub(crate) fn frame(&self, receipt_id: Option<&str>, version: Option<&str>) -> Frame {
+        let mut frame = Frame::new(Command::Error)
+            .with("message", &self.message)
+            .with("code", &self.code.to_string())
+            .with("reason", &self.reason)
+            .with("retryable", if self.retryable { "true" } else { "false" })
+            .with("content-type", "text/plain");
+        // "If the error is related to a specific frame sent from the client, the server
+        // SHOULD add additional headers to help identify the original frame".
+        if let Some(receipt_id) = receipt_id {
+            frame.headers.push("receipt-id", receipt_id);
+        }
+        if let Some(version) = version {
+            frame.headers.push("version", version);
+        }
+        frame.with_body(self.remedy.clone())
     }
 }
 

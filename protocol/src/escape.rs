@@ -28,7 +28,7 @@ pub(crate) fn unescape(out: &mut String, version: Version, text: &str) -> Result
             (Some('c'), _) => ':',
             (Some('\\'), _) => '\\',
             (Some('r'), Version::V1_2) => '\r',
-            // STOMP 1.2, Value Encoding: "Undefined escape sequences such as \t
+            // STOMP 1.2, Value Encoding: "Undefined escape sequences such as \t …
             // MUST be treated as a fatal protocol error."
             _ => return Err(Undefined),
         });

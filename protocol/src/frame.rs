@@ -123,6 +123,7 @@ impl Command {
     }
 
     /// STOMP 1.2, Body: "Only the SEND, MESSAGE, and ERROR frames MAY have a body."
+    /// We keep to it; what a peer writes into other frames is read and dropped.
     pub(crate) fn may_have_body(self) -> bool {
         matches!(self, Command::Send | Command::Message | Command::Error)
     }

@@ -97,7 +97,10 @@ impl Headers {
         self.text.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
-    /// Strips white space around the values: STOMP 1.0 writes `login: <username>`.
+    /// Strips white space around the values.
+    ///
+    /// STOMP 1.2, Value Encoding: "The STOMP 1.0 specification included many example
+    /// frames with padding in the headers", later ones "MUST never trim or pad".
     pub(crate) fn trim_values(&mut self) {
         for span in &mut self.spans {
             let value = span.value(&self.text);

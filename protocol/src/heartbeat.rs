@@ -9,6 +9,9 @@ pub(crate) struct HeartBeats {
     pub(crate) send: Duration,
     /// The peer says something at least this often.
     pub(crate) receive: Duration,
+    /// How long the peer may be silent. STOMP 1.2, Heart-beating: "because of timing
+    /// inaccuracies, the receiver SHOULD be tolerant and take into account an error margin".
+    pub(crate) silence_max: Duration,
 }
 
 /// Longer intervals than this are taken for this: about 50 days.
@@ -16,22 +19,22 @@ const INTERVAL_MAX: Duration = Duration::from_millis(u32::MAX as u64);
 
 impl HeartBeats {
     /// STOMP 1.2, Heart-beating: with `<cx>,<cy>` from the client and `<sx>,<sy>`
-    /// from the server, "if <cx> is 0 … or <sy> is 0 … then there will be none;
-    /// otherwise, there will be heart-beats every MAX(<cx>,<sy>) milliseconds",
-    /// and the same with <sx> and <cy> the other way.
-    pub(crate) fn negotiate(client: (Duration, Duration), server: (Duration, Duration)) -> HeartBeats {
+    /// from the server, "if `<cx>` is 0 … or `<sy>` is 0 … then there will be none;
+    /// otherwise, there will be heart-beats every MAX(`<cx>`,`<sy>`) milliseconds",
+    /// and the same with `<sx>` and `<cy>` the other way.
+    pub(crate) fn negotiate(client: (Duration, Duration), server: (Duration, Duration), tolerance: f32) -> HeartBeats {
         let settle = |can: Duration, wants: Duration| {
             if can.is_zero() || wants.is_zero() { Duration::ZERO } else { can.max(wants).min(INTERVAL_MAX) }
         };
-        HeartBeats { send: settle(server.0, client.1), receive: settle(client.0, server.1) }
-    }
-
-    /// How long a peer may be silent. STOMP 1.2, Heart-beating: "because of timing
-    /// inaccuracies, the receiver SHOULD be tolerant and take into account an error margin".
-    pub(crate) fn silence_max(self, tolerance: f32) -> Duration {
-        self.receive.mul_f32(tolerance.clamp(1.0, 100.0))
+        let receive = settle(client.0, server.1);
+        let tolerance = if tolerance.is_nan() { TOLERANCE_MIN } else { tolerance.clamp(TOLERANCE_MIN, TOLERANCE_MAX) };
+        HeartBeats { send: settle(server.0, client.1), receive, silence_max: receive.mul_f32(tolerance) }
     }
 }
+
+/// A tolerance is a number of intervals within these.
+const TOLERANCE_MIN: f32 = 1.0;
+const TOLERANCE_MAX: f32 = 100.0;
 
 /// Reads `heart-beat:<x>,<y>`, two numbers of milliseconds.
 pub(crate) fn parse(value: &str) -> Option<(Duration, Duration)> {
@@ -53,7 +56,8 @@ pub(crate) enum Timer {
     Connect,
     /// A heart-beat is due. Set whenever something was written.
     Send,
-    /// The peer has been silent for too long. Set whenever something was read.
+    /// The peer may have been silent for too long. Set when it could be at the earliest;
+    /// what was read since then is looked at when it rings.
     Receive,
     /// The oldest transaction has been open for too long. Set by BEGIN.
     Transaction,
@@ -65,32 +69,43 @@ impl Timer {
 
 /// The moment of each timer that runs.
 #[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; 4]);
+pub(crate) struct Timers {
+    moments: [Option<Instant>; 4],
+    /// The first of them: asked for far more often than it changes.
+    next: Option<Instant>,
+}
 
 impl Timers {
     /// Runs `timer` until `after` has passed. Zero stops it.
     pub(crate) fn start(&mut self, timer: Timer, now: Instant, after: Duration) {
-        self.0[timer as usize] = if after.is_zero() { None } else { now.checked_add(after) };
+        self.set(timer, if after.is_zero() { None } else { now.checked_add(after) });
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
+        self.set(timer, None);
     }
 
     pub(crate) fn stop_all(&mut self) {
-        self.0 = [None; 4];
+        *self = Timers::default();
     }
 
     /// The next moment at which something is to happen.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+        self.next
     }
 
     /// A timer that has run out, if there is one. It is stopped.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let timer = Timer::ALL.into_iter().find(|timer| self.0[*timer as usize].is_some_and(|moment| moment <= now))?;
+        let ran_out = |timer: &Timer| self.moments[*timer as usize].is_some_and(|moment| moment <= now);
+        let timer = Timer::ALL.into_iter().find(ran_out)?;
         self.stop(timer);
         Some(timer)
+    }
+
+    fn set(&mut self, timer: Timer, moment: Option<Instant>) {
+        self.moments[timer as usize] = moment;
+        self.next = self.moments.iter().flatten().min().copied();
     }
 }
 
@@ -114,8 +129,19 @@ mod tests {
         for (client, server, (send, receive)) in table {
             let milliseconds = Duration::from_millis;
             let server = (milliseconds(server.0), milliseconds(server.1));
-            let negotiated = HeartBeats { send: milliseconds(send), receive: milliseconds(receive) };
-            assert_eq!(HeartBeats::negotiate(parse(client).unwrap(), server), negotiated, "{client}");
+            let negotiated = HeartBeats::negotiate(parse(client).unwrap(), server, 2.0);
+            assert_eq!((negotiated.send, negotiated.receive), (milliseconds(send), milliseconds(receive)), "{client}");
+            let twice = negotiated.receive * 2;
+            assert!(negotiated.silence_max.abs_diff(twice) <= twice / 1_000_000, "{client}");
+        }
+    }
+
+    #[test]
+    fn a_strange_tolerance_is_brought_into_bounds() {
+        let ten_seconds = (Duration::from_secs(10), Duration::from_secs(10));
+        for (tolerance, seconds) in [(2.5, 25), (0.0, 10), (-1.0, 10), (f32::NAN, 10), (f32::INFINITY, 1000)] {
+            let negotiated = HeartBeats::negotiate(ten_seconds, ten_seconds, tolerance);
+            assert_eq!(negotiated.silence_max, Duration::from_secs(seconds), "{tolerance}");
         }
     }
 

@@ -13,7 +13,7 @@ const SETTINGS: &str = "[stomp]\nheartbeat_receive = \"300ms\"\n[delivery]\nping
 const MESSAGES: usize = 20;
 
 /// A student whose Pongs the test decides about, with this `heart-beat` header.
-async fn student(broker: &Broker, heart_beat: &str) -> (Client, Frame) {
+async fn attend(broker: &Broker, heart_beat: &str) -> (Client, Frame) {
     let mut client = Client::websocket(broker, &["v12.stomp"]).await;
     client.answer_pings(Pongs::Withheld);
     client.connect(&[("login", "alice"), ("heart-beat", heart_beat)]).await;
@@ -21,26 +21,15 @@ async fn student(broker: &Broker, heart_beat: &str) -> (Client, Frame) {
     (client, receipt)
 }
 
-/// A student to whom messages were sent, and the Ping behind the last of them.
+/// A student to whom messages were sent, and the unanswered Ping behind the last of them.
 async fn student_with_messages(broker: &Broker, heart_beat: &str) -> (Client, Vec<u8>) {
-    let (mut student, _) = student(broker, heart_beat).await;
+    let (mut student, _) = attend(broker, heart_beat).await;
     publish(broker).await;
+    student.answer_pings(Pongs::Answered);
     student.messages(MESSAGES).await;
-    // Pings in the middle are answered, so that one comes that is behind the last message.
-    let mut last = student.ping().await;
-    while let Ok(next) = timeout(INTERVAL, student_answers(&mut student, &last)).await {
-        last = next;
-    }
-    (student, last)
-}
-
-/// Answers a Ping and waits for the next one.
-async fn student_answers(student: &mut Client, ping: &[u8]) -> Vec<u8> {
-    if student.unanswered.iter().any(|known| known == ping) && student.unanswered.len() > 1 {
-        student.pong(ping).await;
-        student.unanswered.retain(|known| known != ping);
-    }
-    student.ping().await
+    student.answer_pings(Pongs::Withheld);
+    let ping = student.ping().await;
+    (student, ping)
 }
 
 async fn publish(broker: &Broker) {
@@ -122,7 +111,7 @@ async fn any_frame_counts_as_a_write() {
 #[tokio::test]
 async fn heart_beats_without_a_pong_settle_nothing() {
     let broker = Broker::start_with(SETTINGS).await;
-    let (mut student, _) = student(&broker, "300,0").await;
+    let (mut student, _) = attend(&broker, "300,0").await;
     publish(&broker).await;
     student.messages(MESSAGES).await;
     student.ping().await;
@@ -133,7 +122,7 @@ async fn heart_beats_without_a_pong_settle_nothing() {
 #[tokio::test]
 async fn a_pong_nobody_asked_for_settles_nothing() {
     let broker = Broker::start_with(SETTINGS).await;
-    let (mut student, _) = student(&broker, "300,0").await;
+    let (mut student, _) = attend(&broker, "300,0").await;
     publish(&broker).await;
     student.messages(MESSAGES).await;
     let ping = student.ping().await;
@@ -152,7 +141,7 @@ async fn a_pong_nobody_asked_for_settles_nothing() {
 #[tokio::test]
 async fn the_newest_pong_alone_covers_all_before_it() {
     let broker = Broker::start_with(SETTINGS).await;
-    let (mut student, _) = student(&broker, "300,0").await;
+    let (mut student, _) = attend(&broker, "300,0").await;
     let mut publisher = Client::signed_in(&broker, "publisher").await;
     // A Ping after each message where the broker sends several, and in any case none is answered until the end.
     for number in 0..5 {
@@ -188,7 +177,7 @@ async fn without_heart_beats_the_browser_is_the_witness() {
     student.pong(&ping).await;
     assert_eq!(missed_after_a_break(&broker, student).await, 0);
 
-    let (student, _) = student(&broker, "0,0").await;
+    let (student, _) = attend(&broker, "0,0").await;
     publish(&broker).await;
     // Nothing was answered: written is not arrived.
     assert_eq!(missed_after_a_break(&broker, student).await, MESSAGES);
@@ -198,7 +187,7 @@ async fn without_heart_beats_the_browser_is_the_witness() {
 async fn the_receipt_says_what_counts() {
     let broker = Broker::start_with(SETTINGS).await;
     for (heart_beat, says) in [("300,0", "page"), ("0,0", "browser")] {
-        let (student, receipt) = student(&broker, heart_beat).await;
+        let (student, receipt) = attend(&broker, heart_beat).await;
         assert_eq!(receipt.header("auto-confirm"), Some(says), "with heart-beat:{heart_beat}: {receipt}");
         student.hang_up().await;
     }

@@ -211,3 +211,51 @@ fn cut(bytes: &[u8]) -> Option<(Piece, usize)> {
     let piece = Piece { opcode: Opcode::from_number(first & 0x0f), last: first & 0x80 != 0, payload };
     Some((piece, start + length))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+
+    /// A library on the other side: it pings, then sends back what comes, and closes after `bye`.
+    async fn echo(listener: TcpListener) {
+        let (stream, _) = listener.accept().await.expect("somebody comes");
+        let mut socket = accept_async(stream).await.expect("a handshake");
+        socket.send(Message::Ping("are you there?".into())).await.expect("sent");
+        while let Some(Ok(message)) = socket.next().await {
+            match message {
+                Message::Text(text) if text == "bye" => socket.close(None).await.expect("closed"),
+                Message::Text(_) | Message::Binary(_) => socket.send(message).await.expect("sent"),
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_length_survives_and_no_ping_is_answered_by_itself() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = tokio::spawn(echo(listener));
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let mut client = WebSocket::open(stream, "/", &[], &[]).await.expect("an upgrade");
+        let ping = client.read().await.expect("open").expect("a frame");
+        assert_eq!((ping.opcode, ping.payload.as_slice()), (Opcode::Ping, &b"are you there?"[..]));
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
+            let payload = vec![b'x'; length];
+            let (first, rest) = payload.split_at(length / 2);
+            client.write(Opcode::Binary, false, first).await.expect("written");
+            client.write(Opcode::Continuation, true, rest).await.expect("written");
+            let echoed = client.read().await.expect("open").expect("a frame");
+            assert_eq!(echoed, Piece { opcode: Opcode::Binary, last: true, payload }, "of {length} bytes");
+        }
+        client.write(Opcode::Text, true, b"bye").await.expect("written");
+        let close = client.read().await.expect("open").expect("a frame");
+        assert_eq!(close.opcode, Opcode::Close);
+        client.write(Opcode::Close, true, &close.payload).await.expect("written");
+        server.await.expect("the server is content");
+    }
+}

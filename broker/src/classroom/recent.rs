@@ -91,7 +91,7 @@ impl Recent {
         }
         // Messages that no log keeps are for those who were here: the reader begins behind them.
         let before = inner.entries.iter().rposition(|entry| entry.durable && entry.mark() <= mark);
-        let behind_head = mark.offset >= inner.head;
+        let behind_head = mark >= Mark::after(inner.head);
         Some(match before {
             _ if behind_head => inner.next,
             Some(at) => inner.entries[at].sequence + 1,

@@ -246,7 +246,7 @@ impl Connection {
             ),
             Filled::Empty | Filled::Enough => return,
         };
-        self.session.refuse(None, refusal);
+        self.refuse(None, refusal);
         self.bell.ring();
     }
 

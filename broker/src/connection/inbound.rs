@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 use super::barrier::{Barrier, Pace};
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
-use super::publish::{self, Landed, Publication};
+use super::publish::{self, Joint, Landed, Publication};
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
@@ -93,7 +93,7 @@ impl Connection {
             Ok(parts) => parts,
             Err(refusal) => return self.refuse(commit.ticket, refusal),
         };
-        let Some((topic, messages, key)) = parts else {
+        let Some(Joint { topic, messages, key }) = parts else {
             self.acknowledge_all(&commit);
             self.confirm_when_kept(commit.ticket);
             return None;
@@ -186,9 +186,10 @@ impl Connection {
         None
     }
 
-    /// Says ERROR; the session then ends.
-    fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) -> Option<Event> {
+    /// Says ERROR; the session then ends, and what was to come is not looked at any more.
+    pub(super) fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) -> Option<Event> {
         self.session.refuse(ticket, refusal);
+        (self.busy, self.held) = (None, None);
         None
     }
 
@@ -211,10 +212,10 @@ impl Connection {
                     Some(Event::Commit(commit)) => commit.ticket,
                     _ => None,
                 };
-                self.session.refuse(ticket, refusal);
+                self.refuse(ticket, refusal);
             }
             Outcome::Subscribed { ready: Ok(ready), ticket } => self.subscribed(ready, ticket),
-            Outcome::Subscribed { ready: Err(refusal), ticket } => self.session.refuse(ticket, refusal),
+            Outcome::Subscribed { ready: Err(refusal), ticket } => drop(self.refuse(ticket, refusal)),
             Outcome::Joined { serial, generation, sources } => self.joined(serial, generation, sources),
         }
     }
@@ -296,7 +297,7 @@ impl Connection {
                     self.session.confirm(ticket, &headers);
                 }
             }
-            Err(refusal) => self.session.refuse(landed.ticket, refusal.clone()),
+            Err(refusal) => drop(self.refuse(landed.ticket, refusal.clone())),
         }
     }
 
@@ -307,9 +308,8 @@ impl Connection {
             self.phase = Phase::Stopping { close_at };
         }
         if self.subscriptions.iter().any(Subscription::is_taken_over) {
-            let refusal = taken_over();
-            self.services.metrics.refused(refusal.code);
-            self.session.refuse(None, refusal);
+            self.subscriptions.retain(|known| !known.is_taken_over());
+            self.refuse(None, taken_over());
         }
         self.join_new_rooms();
     }

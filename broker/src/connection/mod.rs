@@ -54,6 +54,10 @@ const PROBE: Duration = Duration::from_secs(25);
 const PROBE_AFTER: f32 = 1.25;
 /// A link whose peer takes nothing and says nothing is given up after this: slow is not dead.
 const STALLED_MAX: Duration = Duration::from_secs(600);
+/// A large frame has this much more time ...
+const FRAME_SECOND: Duration = Duration::from_secs(1);
+/// ... for every so many bytes of it that have come.
+const FRAME_BYTES: usize = 16 * 1024;
 /// Events are taken up to this many at a time, so that one busy client does not keep its thread.
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -119,6 +123,8 @@ struct Connection {
     held: Option<Box<Event>>,
     session_wait: Option<std::time::Instant>,
     life: Life,
+    /// Since when a frame is incomplete.
+    frame_since: Option<Instant>,
     /// The link takes nothing although something waits.
     is_blocked: bool,
     _tracked: Tracked,
@@ -137,7 +143,10 @@ struct Life {
 
 /// Serves one link until it ends, as `session` says.
 pub async fn serve(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link) {
-    let Some(tracked) = services.shutdown.track() else { return };
+    let Some(tracked) = services.shutdown.track(link.peer().ip()) else {
+        services.metrics.turned_away("connections");
+        return;
+    };
     services.metrics.opened(link.kind());
     let kind = link.kind();
     let ending = Box::pin(Connection::new(services.clone(), session, link, tracked).run()).await;
@@ -166,6 +175,7 @@ impl Connection {
             held: None,
             session_wait: None,
             life: Life { heard: now, wrote: now, probed: false },
+            frame_since: None,
             is_blocked: false,
             _tracked: tracked,
         }
@@ -224,18 +234,18 @@ impl Connection {
                 Inbound::Bytes(bytes) => {
                     life.wrote = now;
                     session.receive(bytes, now.into_std());
-                    if let Some(barrier) = barrier {
-                        if barrier.client_wrote(now.into_std(), delivery::standings(subscriptions)) {
-                            delivery::save_settled(subscriptions);
-                        }
+                    if let Some(barrier) = barrier
+                        && barrier.client_wrote(now.into_std(), delivery::standings(subscriptions))
+                    {
+                        delivery::save_settled(subscriptions);
                     }
                 }
                 Inbound::Pong(payload) => {
                     session.heard(now.into_std());
-                    if let Some(barrier) = barrier {
-                        if barrier.pong(payload, delivery::standings(subscriptions)) {
-                            delivery::save_settled(subscriptions);
-                        }
+                    if let Some(barrier) = barrier
+                        && barrier.pong(payload, delivery::standings(subscriptions))
+                    {
+                        delivery::save_settled(subscriptions);
                     }
                 }
                 Inbound::Closed(code) => closed = Some(code),
@@ -271,12 +281,19 @@ impl Connection {
             if let Some(event) = self.held.take_if(|_| self.busy.is_none()) {
                 self.held = self.handle(*event).map(Box::new);
             }
-            if self.held.is_some() || self.is_overloaded() {
+            // What was answered goes out before any message, whatever is waited for.
+            while let Some(bytes) = self.session.poll_transmit() {
+                self.link.push(&bytes, self.outbox.private());
+            }
+            if self.held.is_some() || self.is_overloaded() && self.session.is_connected() {
                 return;
             }
             match self.session.poll() {
                 Output::Transmit(bytes) => self.link.push(&bytes, self.outbox.private()),
-                Output::Event(event) if matches!(self.phase, Phase::Talking) => self.held = Some(Box::new(event)),
+                Output::Event(event) if matches!(self.phase, Phase::Talking) => {
+                    self.frame_since = None;
+                    self.held = Some(Box::new(event));
+                }
                 Output::Event(_) => {}
                 Output::Wait(until) => {
                     self.session_wait = until;
@@ -328,14 +345,12 @@ impl Connection {
         let now = Instant::now();
         let far = now + Duration::from_secs(3600);
         let session = self.session_wait.map(Instant::from_std);
-        let phase = match self.phase {
-            Phase::Stopping { close_at } | Phase::Leaving { close_at } => Some(close_at),
-            Phase::Talking | Phase::Over(_) => None,
-        };
+        let phase = self.closes_at();
         let ping = self.ping_due().map(Instant::from_std);
         let repeat = self.subscriptions.iter().flat_map(|known| &known.repeats).filter(|due| due.page.is_none());
         let repeat = repeat.map(|due| due.at).min();
-        let due = [session, phase, ping, repeat, Some(self.look_after_life_at(now))];
+        let frame = self.frame_since.map(|_| now + FRAME_SECOND);
+        let due = [session, phase, ping, repeat, frame, Some(self.look_after_life_at(now))];
         due.into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
@@ -360,15 +375,37 @@ impl Connection {
     /// What is due by now.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        if let Phase::Stopping { close_at } | Phase::Leaving { close_at } = self.phase {
-            if now >= close_at {
-                let stopping = matches!(self.phase, Phase::Stopping { .. });
-                self.phase = Phase::Over(if stopping { Ending::Stopping } else { Ending::Disconnected });
-                return;
-            }
+        if self.closes_at().is_some_and(|close_at| now >= close_at) {
+            let stopping = matches!(self.phase, Phase::Stopping { .. });
+            self.phase = Phase::Over(if stopping { Ending::Stopping } else { Ending::Disconnected });
+            return;
         }
         self.watch_life(now);
+        self.watch_frame(now);
         self.session.timeout(now.into_std());
+    }
+
+    /// When the link is closed from our side. Receipts of what was begun go out before.
+    fn closes_at(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Stopping { close_at } if self.in_flight.is_some() => Some(close_at + GOOD_BYE),
+            Phase::Stopping { close_at } | Phase::Leaving { close_at } => Some(close_at),
+            Phase::Talking | Phase::Over(_) => None,
+        }
+    }
+
+    /// A frame that was begun has to end: slowly is allowed, drop by drop is not.
+    fn watch_frame(&mut self, now: Instant) {
+        let buffered = self.session.buffered();
+        if buffered == 0 || !self.session.is_connected() || self.held.is_some() || self.is_overloaded() {
+            self.frame_since = None;
+            return;
+        }
+        let since = *self.frame_since.get_or_insert(now);
+        let allowed = self.services.settings.stomp.frame_within + FRAME_SECOND * (buffered / FRAME_BYTES) as u32;
+        if now - since > allowed {
+            self.refuse(None, publish::frame_too_slow(buffered));
+        }
     }
 
     fn watch_life(&mut self, now: Instant) {

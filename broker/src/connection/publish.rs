@@ -261,13 +261,22 @@ fn append_refusal(error: &AppendError) -> Refusal {
     }
 }
 
+/// The messages of a transaction: one record.
+#[derive(Debug)]
+pub(super) struct Joint {
+    /// Where the first of them goes, and so all.
+    pub(super) topic: Topic,
+    /// All of them, in order.
+    pub(super) messages: Vec<Message>,
+    /// Not twice.
+    pub(super) key: Option<Box<str>>,
+}
+
 /// The messages of a transaction that goes to one room.
 ///
 /// # Errors
 /// SENDs to more than one log, or some that are not persistent.
-pub(super) fn one_room(
-    publications: Vec<Publication>,
-) -> Result<Option<(Topic, Vec<Message>, Option<Box<str>>)>, Refusal> {
+pub(super) fn one_room(publications: Vec<Publication>) -> Result<Option<Joint>, Refusal> {
     let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.topic.classroom()).collect();
     rooms.sort_unstable();
     rooms.dedup();
@@ -282,7 +291,14 @@ pub(super) fn one_room(
     }
     let mut publications = publications.into_iter();
     let Some(first) = publications.next() else { return Ok(None) };
-    let (topic, mut messages, key) = (first.topic, vec![first.message], first.key);
-    messages.extend(publications.map(|publication| publication.message));
-    Ok(Some((topic, messages, key)))
+    let mut joint = Joint { topic: first.topic, messages: vec![first.message], key: first.key };
+    joint.messages.extend(publications.map(|publication| publication.message));
+    Ok(Some(joint))
+}
+
+/// What ERROR says of a frame that does not end.
+pub(super) fn frame_too_slow(bytes: usize) -> Refusal {
+    let reason = format!("a frame was begun and {bytes} bytes of it came, but not its end");
+    let remedy = "Send whole frames. stomp.frame_within in the broker's settings says how long one may take.";
+    refusal(code::BAD_REQUEST, "frame too slow", reason, true, remedy)
 }

@@ -366,11 +366,7 @@ fn durable_name(
     }
     let unasked = person.user.is_some()
         && pattern.classroom().is_some_and(|name| services.settings.classroom(&name).durable == Durable::SignedIn);
-    Ok(owner.filter(|_| unasked && !headers.contains("browser")).map(|owner| DurableName {
-        owner,
-        name: pattern.canonical().into(),
-        exclusive: false,
-    }))
+    Ok(owner.filter(|_| unasked).map(|owner| DurableName { owner, name: pattern.canonical().into(), exclusive: false }))
 }
 
 fn is_durable(headers: &Headers) -> bool {
@@ -479,7 +475,6 @@ pub(super) fn unavailable(reason: &str) -> Refusal {
 }
 
 /// A log that cannot be read.
-#[expect(clippy::needless_pass_by_value, reason = "used by map_err")]
 pub(super) fn log_refusal(error: LogError) -> Refusal {
     match error {
         LogError::Unavailable(reason) => unavailable(&reason),

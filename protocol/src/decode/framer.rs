@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use super::grammar;
 use crate::{DecodeError, Limits};
 
 /// The parts of a whole frame, counted from its first byte.
@@ -114,6 +115,10 @@ impl Framer {
                 self.content_length = Some(self.checked_length(length)?);
             }
         }
+        if self.lines == 0 {
+            // Who speaks another protocol never sends the NUL that would end this frame.
+            grammar::command_line(line)?;
+        }
         self.lines += 1;
         self.line = end + 1;
         Ok(())
@@ -197,17 +202,17 @@ mod tests {
     #[test]
     fn a_frame_ends_where_it_should() {
         let table: [(&[u8], Option<Outline>); 8] = [
-            (b"A\n\n\0", Some(Outline { head: 0..2, headers: 0, body: 3..3, end: 4 })),
-            (b"A\r\n\r\n\0", Some(Outline { head: 0..3, headers: 0, body: 5..5, end: 6 })),
-            (b"A\nb:c\n\nbody\0", Some(Outline { head: 0..6, headers: 1, body: 7..11, end: 12 })),
-            (b"A\ncontent-length:2\n\n\0\0\0", Some(Outline { head: 0..19, headers: 1, body: 20..22, end: 23 })),
-            (b"A\ncontent-length: 2 \r\n\nxy\0", Some(Outline { head: 0..22, headers: 1, body: 23..25, end: 26 })),
+            (b"ACK\n\n\0", Some(Outline { head: 0..4, headers: 0, body: 5..5, end: 6 })),
+            (b"ACK\r\n\r\n\0", Some(Outline { head: 0..5, headers: 0, body: 7..7, end: 8 })),
+            (b"ACK\nb:c\n\nbody\0", Some(Outline { head: 0..8, headers: 1, body: 9..13, end: 14 })),
+            (b"ACK\ncontent-length:2\n\n\0\0\0", Some(Outline { head: 0..21, headers: 1, body: 22..24, end: 25 })),
+            (b"ACK\ncontent-length: 2 \r\n\nxy\0", Some(Outline { head: 0..24, headers: 1, body: 25..27, end: 28 })),
             (
-                b"A\ncontent-length:1\ncontent-length:9\n\nx\0",
-                Some(Outline { head: 0..36, headers: 2, body: 37..38, end: 39 }),
+                b"ACK\ncontent-length:1\ncontent-length:9\n\nx\0",
+                Some(Outline { head: 0..38, headers: 2, body: 39..40, end: 41 }),
             ),
-            (b"A\nb:c\n\nbody", None),
-            (b"A\ncontent-length:3\n\n\0\0\0", None),
+            (b"ACK\nb:c\n\nbody", None),
+            (b"ACK\ncontent-length:3\n\n\0\0\0", None),
         ];
         for (frame, expected) in table {
             assert_eq!(outline(frame), Ok(expected), "{:?}", String::from_utf8_lossy(frame));
@@ -217,21 +222,22 @@ mod tests {
     #[test]
     fn limits_hold_while_bytes_arrive() {
         let long = [b'x'; 101];
-        let body = [b"A\n\n".as_slice(), &[b'x'; 21]].concat();
-        let table: [(&[u8], DecodeError); 13] = [
+        let body = [b"ACK\n\n".as_slice(), &[b'x'; 21]].concat();
+        let table: [(&[u8], DecodeError); 14] = [
             (&long, DecodeError::HeaderBytesExceeded { limit: 100 }),
-            (&[b"A\nb:".as_slice(), &long].concat(), DecodeError::HeaderBytesExceeded { limit: 100 }),
-            (b"A\n1:\n2:\n3:\n4:\n", DecodeError::HeadersExceeded { limit: 3 }),
+            (&[b"ACK\nb:".as_slice(), &long].concat(), DecodeError::HeaderBytesExceeded { limit: 100 }),
+            (b"ACK\n1:\n2:\n3:\n4:\n", DecodeError::HeadersExceeded { limit: 3 }),
             (&body, DecodeError::BodyBytesExceeded { limit: 20 }),
-            (b"A\ncontent-length:21\n", DecodeError::BodyBytesExceeded { limit: 20 }),
-            (b"A\ncontent-length:18446744073709551616\n", DecodeError::BodyBytesExceeded { limit: 20 }),
-            (b"A\ncontent-length:18446744073709551615\n", DecodeError::BodyBytesExceeded { limit: 20 }),
-            (b"A\ncontent-length:-1\n", DecodeError::ContentLengthInvalid),
-            (b"A\ncontent-length:+1\n", DecodeError::ContentLengthInvalid),
-            (b"A\ncontent-length:\n", DecodeError::ContentLengthInvalid),
-            (b"A\ncontent-length:0x1\n", DecodeError::ContentLengthInvalid),
-            (b"A\ncontent-length:1\n\nxy\0", DecodeError::ContentLengthWrong),
-            (b"A\nb\0", DecodeError::HeadCutShort),
+            (b"ACK\ncontent-length:21\n", DecodeError::BodyBytesExceeded { limit: 20 }),
+            (b"ACK\ncontent-length:18446744073709551616\n", DecodeError::BodyBytesExceeded { limit: 20 }),
+            (b"ACK\ncontent-length:18446744073709551615\n", DecodeError::BodyBytesExceeded { limit: 20 }),
+            (b"ACK\ncontent-length:-1\n", DecodeError::ContentLengthInvalid),
+            (b"ACK\ncontent-length:+1\n", DecodeError::ContentLengthInvalid),
+            (b"ACK\ncontent-length:\n", DecodeError::ContentLengthInvalid),
+            (b"ACK\ncontent-length:0x1\n", DecodeError::ContentLengthInvalid),
+            (b"ACK\ncontent-length:1\n\nxy\0", DecodeError::ContentLengthWrong),
+            (b"ACK\nb\0", DecodeError::HeadCutShort),
+            (b"GET / HTTP/1.1\r\n", DecodeError::unknown_command("GET / HTTP/1.1")),
         ];
         for (frame, error) in table {
             assert_eq!(outline(frame), Err(error), "{:?}", String::from_utf8_lossy(frame));

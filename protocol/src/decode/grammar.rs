@@ -5,6 +5,8 @@
 //! line in every version, and a value may contain a colon (1.0 has no way to
 //! escape it, and many clients of later versions do not).
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr2};
 use nom::bytes::complete::tag;
 use nom::combinator::{map_res, opt};
@@ -17,26 +19,28 @@ use crate::{Command, DecodeError, Headers, Version};
 
 /// `head = command EOL *( header EOL )`
 pub(crate) fn head(version: Version, bytes: &[u8], count: usize) -> Result<(Command, Headers), DecodeError> {
-    // STOMP 1.2, Frames: "Commands and headers are encoded in UTF-8". What is
+    // STOMP 1.2, Value Encoding: "The commands and headers are encoded in UTF-8". What is
     // not is refused here and never reaches another peer.
     let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::HeaderNotUtf8)?;
     let (lines, command) = terminated(command, eol).parse(text).map_err(flaw)?;
     let spelling = Spelling::of(version, command);
-    let headers = match memchr2(b'\\', b'\r', lines.as_bytes()) {
-        None => headers_as_written(lines, count, spelling),
-        Some(_) => headers_by_value(lines, spelling),
-    };
-    headers.map(|headers| (command, headers)).map_err(flaw)
+    let headers = headers(lines, count, spelling).map_err(flaw)?;
+    Ok((command, headers))
 }
 
-/// `*( header EOL )`, where every name and value stands for itself: one copy of all of them.
-fn headers_as_written(lines: &str, count: usize, spelling: Spelling) -> Result<Headers, nom::Err<Flaw>> {
+/// `*( header EOL )`: one copy of all of it. Only what does not stand for itself is written anew behind that.
+fn headers(lines: &str, count: usize, spelling: Spelling) -> Result<Headers, nom::Err<Flaw>> {
+    let all_plain = is_plain(lines);
     let mut headers = Headers::over(lines, count);
     let mut rest = lines;
     while !rest.is_empty() {
         let (next, (name, value)) = terminated(header, eol).parse(rest)?;
-        let at = |part: &str| (lines.offset(part), lines.offset(part) + part.len());
-        headers.mark(at(name), at(value));
+        if all_plain || (is_plain(name) && is_plain(value)) {
+            let at = |part: &str| (lines.offset(part), lines.offset(part) + part.len());
+            headers.mark(at(name), at(value));
+        } else {
+            headers.push(&spelling.read(name)?, &spelling.read(value)?);
+        }
         rest = next;
     }
     if spelling.trimmed {
@@ -45,22 +49,17 @@ fn headers_as_written(lines: &str, count: usize, spelling: Spelling) -> Result<H
     Ok(headers)
 }
 
-/// `*( header EOL )`, where names and values have to be unescaped or checked one by one.
-fn headers_by_value(lines: &str, spelling: Spelling) -> Result<Headers, nom::Err<Flaw>> {
-    let mut headers = Headers::new();
-    let (mut own_name, mut own_value) = (String::new(), String::new());
-    let mut rest = lines;
-    while !rest.is_empty() {
-        let (next, (name, value)) = terminated(header, eol).parse(rest)?;
-        spelling.read(&mut own_name, name)?;
-        spelling.read(&mut own_value, value)?;
-        headers.push(&own_name, &own_value);
-        rest = next;
-    }
-    if spelling.trimmed {
-        headers.trim_values();
-    }
-    Ok(headers)
+/// Whether a text stands for itself in every version.
+#[inline]
+fn is_plain(text: &str) -> bool {
+    memchr2(b'\\', b'\r', text.as_bytes()).is_none()
+}
+
+/// `command`, on a line by itself, without its end.
+pub(super) fn command_line(line: &[u8]) -> Result<Command, DecodeError> {
+    let line = std::str::from_utf8(line).map_err(|_| DecodeError::unknown_command(&String::from_utf8_lossy(line)))?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    command(line).map(|(_, command)| command).map_err(flaw)
 }
 
 /// `command = client-command | server-command`
@@ -118,19 +117,20 @@ impl Spelling {
         Spelling { version, escaped: !old && command.escapes(), trimmed: old && command.escapes() }
     }
 
-    fn read(self, own: &mut String, written: &str) -> Result<(), nom::Err<Flaw>> {
-        own.clear();
+    fn read(self, written: &str) -> Result<Cow<'_, str>, nom::Err<Flaw>> {
         // A CR that ends no line: STOMP 1.2 excludes it from names and values,
         // earlier versions do not.
         if self.version == Version::V1_2 && memchr(b'\r', written.as_bytes()).is_some() {
             return Err(nom::Err::Failure(Flaw(DecodeError::HeaderCarriageReturn)));
         }
-        if self.escaped {
-            return unescape(own, self.version, written)
-                .map_err(|_| nom::Err::Failure(Flaw(DecodeError::HeaderEscapeUndefined { version: self.version })));
+        if !self.escaped {
+            return Ok(Cow::Borrowed(written));
         }
-        own.push_str(written);
-        Ok(())
+        let mut meant = String::with_capacity(written.len());
+        match unescape(&mut meant, self.version, written) {
+            Ok(()) => Ok(Cow::Owned(meant)),
+            Err(_) => Err(nom::Err::Failure(Flaw(DecodeError::HeaderEscapeUndefined { version: self.version }))),
+        }
     }
 }
 

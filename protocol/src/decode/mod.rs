@@ -19,8 +19,8 @@ pub struct Decoder {
     start: usize,
     framer: Framer,
     version: Version,
-    /// Something came in that the framer has to see.
-    stirred: bool,
+    /// With a buffer shorter than this there is nothing to give out.
+    promising: usize,
     /// EOLs came in outside of frames.
     heart_beat: bool,
     /// A flaw was reported: where the next frame begins, nobody knows.
@@ -54,7 +54,7 @@ impl Decoder {
             start: 0,
             framer: Framer::new(limits),
             version,
-            stirred: false,
+            promising: 0,
             heart_beat: false,
             failed: false,
         }
@@ -68,15 +68,16 @@ impl Decoder {
     /// Adds bytes as they came. After a flaw they are dropped.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        let bytes = if self.buffer.is_empty() { self.without_eols(bytes) } else { bytes };
-        if bytes.is_empty() || self.failed {
-            return;
+        match bytes {
+            // One byte of a frame, the dearest piece: nothing but what it needs.
+            [byte] if !self.buffer.is_empty() && self.buffer.len() < self.buffer.capacity() => {
+                self.buffer.push(*byte);
+                if matches!(byte, b'\n' | 0) {
+                    self.promising = 0;
+                }
+            }
+            _ => self.push_piece(bytes),
         }
-        if self.buffer.capacity() - self.buffer.len() < bytes.len() {
-            self.make_room(bytes.len());
-        }
-        self.buffer.extend_from_slice(bytes);
-        self.stirred |= bytes.len() > PIECE_BYTES_SEARCHED || bytes.iter().any(|byte| matches!(byte, b'\n' | 0));
     }
 
     /// The next frame, if it is whole. `None` until more is pushed, and for ever after a flaw.
@@ -87,13 +88,7 @@ impl Decoder {
     #[expect(clippy::should_implement_trait, reason = "a decoder gives more after None, once more was pushed")]
     #[inline]
     pub fn next(&mut self) -> Option<Result<Decoded, DecodeError>> {
-        if std::mem::take(&mut self.heart_beat) {
-            return Some(Ok(Decoded::HeartBeat));
-        }
-        if !self.stirred && self.buffer.len() - self.start < self.framer.wanted() {
-            return None;
-        }
-        self.look()
+        if self.buffer.len() < self.promising { None } else { self.look() }
     }
 
     /// Bytes pushed and not yet given out as frames.
@@ -102,16 +97,42 @@ impl Decoder {
         self.buffer.len() - self.start
     }
 
+    /// What the buffer takes on the heap, in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Forgets all that is buffered and all that is still to come.
     pub(crate) fn stop(&mut self) {
         self.failed = true;
+        self.heart_beat = false;
         self.release();
     }
 
+    fn push_piece(&mut self, bytes: &[u8]) {
+        let bytes = if self.buffer.is_empty() { self.without_eols(bytes) } else { bytes };
+        if bytes.is_empty() || self.failed {
+            return;
+        }
+        self.make_room(bytes.len());
+        self.buffer.extend_from_slice(bytes);
+        if bytes.len() > PIECE_BYTES_SEARCHED || bytes.iter().any(|byte| matches!(byte, b'\n' | 0)) {
+            self.promising = 0;
+        }
+    }
+
+    #[inline(never)]
     fn look(&mut self) -> Option<Result<Decoded, DecodeError>> {
+        if std::mem::take(&mut self.heart_beat) {
+            return Some(Ok(Decoded::HeartBeat));
+        }
+        if self.failed {
+            return None;
+        }
         match self.framer.advance(&self.buffer[self.start..]) {
             Ok(None) => {
-                self.stirred = false;
+                self.promising = self.start.saturating_add(self.framer.wanted());
                 None
             }
             Ok(Some(outline)) => Some(self.frame(&outline).map(Decoded::Frame).inspect_err(|_| self.stop())),
@@ -145,7 +166,10 @@ impl Decoder {
     /// STOMP 1.2, Augmented BNF: `frame = … NULL *( EOL )`. Also heart-beats.
     fn without_eols<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let eols = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-        self.heart_beat |= eols > 0 && !self.failed;
+        if eols > 0 && !self.failed {
+            self.heart_beat = true;
+            self.promising = 0;
+        }
         &bytes[eols..]
     }
 
@@ -158,17 +182,20 @@ impl Decoder {
     /// Gives the buffer away and starts with none.
     fn release(&mut self) -> Vec<u8> {
         self.start = 0;
-        self.stirred = false;
+        self.promising = 0;
         std::mem::take(&mut self.buffer)
     }
 
     /// Moves what is left to the front once that is less than what is behind it:
     /// a byte is moved at most once for each byte given out.
-    #[cold]
     fn make_room(&mut self, bytes: usize) {
+        if self.buffer.capacity() - self.buffer.len() >= bytes {
+            return;
+        }
         if self.start > self.buffer.len() / 2 {
             self.buffer.drain(..self.start);
             self.start = 0;
+            self.promising = 0;
         }
         self.buffer.reserve(bytes.max(BUFFER_BYTES_MIN - BUFFER_BYTES_MIN.min(self.buffer.len())));
     }

@@ -1,6 +1,8 @@
 //! One conversation with one client, as a function of bytes and time.
 
+mod dispatch;
 pub(crate) mod event;
+mod handshake;
 mod receipts;
 mod requests;
 mod state;
@@ -23,7 +25,7 @@ use self::subscriptions::Subscriptions;
 use self::transactions::Transactions;
 use crate::decode::Decoded;
 use crate::error::numbers;
-use crate::heartbeat::{self, HeartBeats, Timer, Timers};
+use crate::heartbeat::{HeartBeats, Timer, Timers};
 use crate::{Command, Decoder, Fault, Frame, Version, encode};
 
 /// The server's side of one STOMP conversation.
@@ -43,6 +45,8 @@ pub struct Session {
     timers: Timers,
     /// The latest moment the driver told.
     now: Instant,
+    /// When the peer last gave a sign of life.
+    heard_at: Instant,
     /// What CONNECT took of what may come before CONNECTED, in bytes.
     connect_bytes: usize,
     receipts: Receipts,
@@ -65,6 +69,7 @@ impl Session {
             heart_beats: HeartBeats::default(),
             timers,
             now,
+            heard_at: now,
             connect_bytes: 0,
             receipts: Receipts::default(),
             subscriptions: Subscriptions::default(),
@@ -87,11 +92,10 @@ impl Session {
     }
 
     /// Bytes came that are no STOMP, for instance a Pong. They are a sign of life and nothing else.
+    #[inline]
     pub fn heard(&mut self, now: Instant) {
         self.now = now;
-        if self.state.is_open() {
-            self.timers.start(Timer::Receive, now, self.silence_max());
-        }
+        self.heard_at = now;
     }
 
     /// The driver wrote something, whatever it was: the next heart-beat is due an interval later.
@@ -110,13 +114,22 @@ impl Session {
         }
     }
 
+    /// The next bytes for the peer, as [`Output::Transmit`] has them, without
+    /// taking up what the peer sent: for a driver that has to wait with that.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        let bytes = self.outgoing.pop_front();
+        if bytes.is_none() && self.outgoing.capacity() > 0 {
+            self.outgoing = VecDeque::new();
+        }
+        bytes
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Output {
         loop {
-            if let Some(bytes) = self.outgoing.pop_front() {
+            if let Some(bytes) = self.poll_transmit() {
                 return Output::Transmit(bytes);
             }
-            self.outgoing = VecDeque::new();
             if self.state.is_leaving() && self.receipts.len() == 0 {
                 self.end(Ending::Disconnected);
             }
@@ -124,7 +137,9 @@ impl Session {
                 return Output::Closed(ending.clone());
             }
             match self.next_frame() {
-                None => return Output::Wait(self.timers.next()),
+                // What was wrong with a frame is said first.
+                None if self.outgoing.is_empty() => return Output::Wait(self.timers.next()),
+                None => {}
                 Some(frame) => {
                     if let Some(event) = self.take_frame(frame) {
                         return Output::Event(event);
@@ -142,7 +157,7 @@ impl Session {
         self.now = now;
         self.timers.stop(Timer::Connect);
         self.timers.start(Timer::Send, now, self.heart_beats.send);
-        self.timers.start(Timer::Receive, now, self.silence_max());
+        self.timers.start(Timer::Receive, now, self.heart_beats.silence_max);
         let frame = self.connected(accepted);
         self.say(&frame);
     }
@@ -157,10 +172,14 @@ impl Session {
         for (name, value) in headers {
             frame.headers.push(name, value);
         }
-        let receipt = self.encoded(&frame);
+        let (receipt, was_full) = (self.encoded(&frame), self.is_full());
         self.receipts.answer(ticket, receipt);
         while let Some(receipt) = self.receipts.release() {
             self.outgoing.push_back(receipt);
+        }
+        if was_full && !self.is_full() {
+            // We listen again: the peer's silence begins now.
+            self.heard_at = self.now;
         }
     }
 
@@ -235,146 +254,18 @@ impl Session {
         None
     }
 
-    /// Does what a frame asks for, or makes it the driver's event.
-    fn take_frame(&mut self, mut frame: Frame) -> Option<Event> {
-        let receipt = if frame.command.escapes() { frame.headers.take("receipt") } else { None };
-        let command = frame.command;
-        let done = self.state.permit(command).and_then(|()| {
-            self.checked_identifier("receipt", receipt.as_deref())?;
-            self.dispatch(frame)
-        });
-        match done {
-            Err(fault) => {
-                self.fail(&fault, receipt.as_deref());
-                None
-            }
-            Ok(event) => {
-                let ticket = receipt.map(|receipt_id| self.receipts.ask(receipt_id));
-                self.with_ticket(event, ticket)
-            }
-        }
-    }
-
-    fn dispatch(&mut self, mut frame: Frame) -> Result<Option<Event>, Fault> {
-        match frame.command {
-            Command::Connect | Command::Stomp => self.connect(frame.headers).map(Some),
-            Command::Send | Command::Ack | Command::Nack => {
-                let transaction = frame.headers.take("transaction");
-                let command = frame.command;
-                let operation = requests::operation(frame, self.version)?;
-                let Some(transaction) = transaction else { return Ok(Some(operation.into())) };
-                let open = self.transactions.as_mut().ok_or(Fault::TransactionUnknown(command))?;
-                open.add(&transaction, operation, &self.settings.limits)?;
-                Ok(None)
-            }
-            Command::Subscribe => self.subscribe(frame.headers).map(Some),
-            Command::Unsubscribe => self.unsubscribe(frame.headers),
-            Command::Begin => self.begin(frame.headers).map(|()| None),
-            Command::Commit => {
-                let transaction = requests::required(&mut frame.headers, Command::Commit, "transaction")?;
-                let operations = self.end_transaction(&transaction, Command::Commit)?;
-                Ok(Some(Event::Commit(Commit { transaction, operations, ticket: None })))
-            }
-            Command::Abort => {
-                let transaction = requests::required(&mut frame.headers, Command::Abort, "transaction")?;
-                self.end_transaction(&transaction, Command::Abort).map(|_| None)
-            }
-            Command::Disconnect => {
-                self.disconnect();
-                Ok(Some(Event::Disconnect(Disconnect { ticket: None })))
-            }
-            command @ (Command::Connected | Command::Message | Command::Receipt | Command::Error) => {
-                Err(Fault::CommandOfServer(command))
-            }
-        }
-    }
-
-    fn connect(&mut self, headers: crate::Headers) -> Result<Event, Fault> {
-        let supported = self.supported_versions();
-        self.version = Version::negotiate(headers.get("accept-version"), supported)
-            .ok_or_else(|| Fault::NoCommonVersion(supported.iter().rev().copied().collect()))?;
-        self.decoder.set_version(self.version);
-        self.heart_beats = self.negotiated_heart_beats(headers.get("heart-beat"))?;
-        self.state.connect_came();
-        Ok(Event::Connect(requests::connect(headers, self.version)))
-    }
-
-    fn subscribe(&mut self, headers: crate::Headers) -> Result<Event, Fault> {
-        let subscribe = requests::subscribe(headers, self.version)?;
-        self.checked_identifier("id", Some(&subscribe.id))?;
-        let destination = (self.version == Version::V1_0).then_some(&*subscribe.destination);
-        self.checked_identifier("destination", destination)?;
-        self.subscriptions.take(&subscribe.id, destination, self.settings.limits.subscriptions_max)?;
-        Ok(Event::Subscribe(subscribe))
-    }
-
-    /// UNSUBSCRIBE of what is not subscribed has had its effect already.
-    fn unsubscribe(&mut self, mut headers: crate::Headers) -> Result<Option<Event>, Fault> {
-        let id = match (headers.take("id"), self.version) {
-            (Some(id), _) => id,
-            // STOMP 1.0, UNSUBSCRIBE: "It requires either a destination header or an id header".
-            (None, Version::V1_0) => {
-                let destination = requests::required(&mut headers, Command::Unsubscribe, "destination")?;
-                match self.subscriptions.id_by_destination(&destination) {
-                    Some(id) => id.to_owned(),
-                    None => return Ok(None),
-                }
-            }
-            (None, _) => return Err(Fault::HeaderMissing { command: Command::Unsubscribe, header: "id" }),
-        };
-        let known = self.subscriptions.free(&id);
-        Ok(known.then_some(Event::Unsubscribe(Unsubscribe { id, headers, ticket: None })))
-    }
-
-    fn begin(&mut self, mut headers: crate::Headers) -> Result<(), Fault> {
-        let name = requests::required(&mut headers, Command::Begin, "transaction")?;
-        self.checked_identifier("transaction", Some(&name))?;
-        self.transactions.get_or_insert_default().begin(name, self.now, &self.settings.limits)?;
-        self.watch_oldest_transaction();
-        Ok(())
-    }
-
-    fn end_transaction(&mut self, name: &str, command: Command) -> Result<Vec<Operation>, Fault> {
-        let open = self.transactions.as_mut().ok_or(Fault::TransactionUnknown(command))?;
-        let operations = open.end(name, command)?;
-        self.watch_oldest_transaction();
-        Ok(operations)
-    }
-
-    /// STOMP 1.2, BEGIN: open transactions are implicitly aborted "if the client sends a DISCONNECT".
-    fn disconnect(&mut self) {
-        self.transactions = None;
-        self.timers.stop(Timer::Transaction);
-        self.timers.stop(Timer::Receive);
-        self.decoder.stop();
-        self.state.disconnect_came();
-    }
-
-    /// Gives a frame's ticket to its event. What made no event has had its effect.
-    fn with_ticket(&mut self, event: Option<Event>, ticket: Option<Ticket>) -> Option<Event> {
-        match (event, ticket) {
-            (Some(event), ticket) => Some(event.with_ticket(ticket)),
-            (None, Some(ticket)) => {
-                self.confirm(ticket, &[]);
-                None
-            }
-            (None, None) => None,
-        }
-    }
-
     fn ring(&mut self, timer: Timer, now: Instant) {
         match timer {
             Timer::Connect => self.fail(&Fault::ConnectLate, None),
             Timer::Send => {
                 if self.outgoing.is_empty() {
-                    // STOMP 1.2, Heart-beating: "the sender MUST … send an end-of-line (EOL)".
+                    // STOMP 1.2, Heart-beating: "if the sender has no real STOMP frame to send,
+                    // it MUST send an end-of-line (EOL)".
                     self.outgoing.push_back(Bytes::from_static(b"\n"));
                 }
                 self.timers.start(Timer::Send, now, self.heart_beats.send);
             }
-            // Whom we do not listen to cannot be blamed for silence.
-            Timer::Receive if self.is_full() => self.timers.start(Timer::Receive, now, self.silence_max()),
-            Timer::Receive => self.end(Ending::Silent),
+            Timer::Receive => self.silence(now),
             Timer::Transaction => {
                 let limit_seconds = self.settings.limits.transaction_age_max.as_secs();
                 self.fail(&Fault::TransactionTooOld { limit_seconds }, None);
@@ -382,13 +273,14 @@ impl Session {
         }
     }
 
-    fn watch_oldest_transaction(&mut self) {
-        match self.transactions.as_ref().and_then(|transactions| transactions.oldest()) {
-            Some(began) => self.timers.start(Timer::Transaction, began, self.settings.limits.transaction_age_max),
-            None => {
-                self.transactions = None;
-                self.timers.stop(Timer::Transaction);
-            }
+    /// Whether the peer has been silent for too long. Whom we do not listen to cannot be blamed for silence.
+    fn silence(&mut self, now: Instant) {
+        if self.is_full() {
+            self.heard_at = now;
+        }
+        self.timers.start(Timer::Receive, self.heard_at, self.heart_beats.silence_max);
+        if now.saturating_duration_since(self.heard_at) >= self.heart_beats.silence_max {
+            self.end(Ending::Silent);
         }
     }
 
@@ -397,53 +289,9 @@ impl Session {
         self.receipts.len() >= self.settings.limits.receipts_pending_max
     }
 
-    fn silence_max(&self) -> Duration {
-        self.heart_beats.silence_max(self.settings.heart_beat_tolerance)
-    }
-
-    fn supported_versions(&self) -> &[Version] {
-        if self.settings.versions.is_empty() { &Version::ALL } else { &self.settings.versions }
-    }
-
-    fn negotiated_heart_beats(&self, asked: Option<&str>) -> Result<HeartBeats, Fault> {
-        // STOMP 1.1, Heart-beating: a missing header "MUST be treated the same way as … 0,0". 1.0 has none.
-        let Some(asked) = asked.filter(|_| self.version > Version::V1_0) else { return Ok(HeartBeats::default()) };
-        let asked = heartbeat::parse(asked).ok_or(Fault::HeaderInvalid {
-            command: Command::Connect,
-            header: "heart-beat",
-            expected: "two numbers of milliseconds with a comma between them",
-        })?;
-        Ok(HeartBeats::negotiate(asked, (self.settings.heart_beat_send, self.settings.heart_beat_receive)))
-    }
-
-    fn checked_identifier(&self, header: &'static str, value: Option<&str>) -> Result<(), Fault> {
-        let limit = self.settings.limits.identifier_bytes_max;
-        match value {
-            Some(value) if value.len() > limit => Err(Fault::IdentifierBytesExceeded { header, limit }),
-            _ => Ok(()),
-        }
-    }
-
-    fn connected(&self, accepted: Accepted) -> Frame {
-        let Accepted { session, server, user_name } = accepted;
-        let mut frame = Frame::new(Command::Connected)
-            .with("version", self.version.number())
-            .with("session", &session)
-            .with("server", &server);
-        if self.version > Version::V1_0 {
-            let (send, receive) = (self.settings.heart_beat_send, self.settings.heart_beat_receive);
-            frame.headers.push("heart-beat", &format!("{},{}", send.as_millis(), receive.as_millis()));
-        }
-        if let Some(user_name) = user_name {
-            frame.headers.push("user-name", &user_name);
-        }
-        frame
-    }
-
     /// The peer is wrong: ERROR and the end.
     fn fail(&mut self, fault: &Fault, receipt_id: Option<&str>) {
-        // STOMP 1.2, Protocol Negotiation: the ERROR for versions carries "a header
-        // version … listing the supported versions".
+        // STOMP 1.2, Protocol Negotiation, shows such an ERROR: `version:1.2,2.1`.
         let version = match fault {
             Fault::NoCommonVersion(supported) => Some(numbers(supported, ",")),
             _ => None,
@@ -455,7 +303,7 @@ impl Session {
         if self.state.is_over() {
             return;
         }
-        let frame = error_frame(&refusal, receipt_id, version);
+        let frame = refusal.frame(receipt_id, version);
         self.say(&frame);
         self.end(Ending::Refused(refusal));
     }
@@ -481,24 +329,4 @@ impl Session {
         encode(&mut out, self.version, frame);
         out.into()
     }
-}
-
-/// STOMP 1.2, ERROR: "The ERROR frame SHOULD contain a message header with a short
-/// description of the error, and the body MAY contain more detailed information".
-fn error_frame(refusal: &Refusal, receipt_id: Option<&str>, version: Option<&str>) -> Frame {
-    let mut frame = Frame::new(Command::Error)
-        .with("message", &refusal.message)
-        .with("code", &refusal.code.to_string())
-        .with("reason", &refusal.reason)
-        .with("retryable", if refusal.retryable { "true" } else { "false" })
-        .with("content-type", "text/plain");
-    // "If the error is related to a specific frame sent from the client, the server
-    // SHOULD add additional headers to help identify the original frame".
-    if let Some(receipt_id) = receipt_id {
-        frame.headers.push("receipt-id", receipt_id);
-    }
-    if let Some(version) = version {
-        frame.headers.push("version", version);
-    }
-    frame.with_body(refusal.remedy.clone())
 }

@@ -97,10 +97,6 @@ impl State {
         matches!(self.0, Inner::Opening | Inner::Asking)
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.0, Inner::Open)
-    }
-
     pub(crate) fn is_leaving(&self) -> bool {
         matches!(self.0, Inner::Leaving)
     }

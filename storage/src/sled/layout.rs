@@ -39,6 +39,9 @@ const CURSORS: u8 = b'c';
 const KEYS: u8 = b'k';
 const ENTRY: u8 = b'l';
 
+/// A key and its value.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
 /// A value that is not what was written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its checksum or its form is wrong")]

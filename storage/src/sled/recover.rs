@@ -66,6 +66,9 @@ pub(crate) fn recover(disk: &Disk, marks: &[Mark], writes: bool) -> Result<Recov
     check_format(disk, writes)?;
     let marks: HashMap<u32, &Mark> = marks.iter().map(|mark| (mark.log, mark)).collect();
     let mut entries = read_entries(disk)?;
+    if entries.is_empty() && !marks.is_empty() && ids_of_blocks(disk)?.is_empty() {
+        return Err(Fault::Damaged("sled opens it as if it were empty, and it was not".into()).into());
+    }
     let mut next_id = disk.get(NEXT_ID_KEY)?.and_then(|value| decode_number(NEXT_ID_KEY, &value).ok()).unwrap_or(1);
     let mut logs = Vec::new();
     let mut leftovers = Vec::new();

@@ -6,7 +6,7 @@
 //! needs the first and the last block of a log and none between.
 
 use super::bytes::{Input, number_len, put_bytes, put_number, seal, unseal};
-use super::{BlockKey, Damaged, Stored, VALUE_BYTES_MAX};
+use super::{BlockKey, Damaged, Pair, Stored, VALUE_BYTES_MAX};
 use crate::{Epoch, Offset};
 
 const VERSION: u8 = 1;
@@ -100,7 +100,7 @@ pub(crate) struct Packer {
     first: u64,
     content: Vec<u8>,
     cost: u64,
-    packed: Vec<(Vec<u8>, Vec<u8>)>,
+    packed: Vec<Pair>,
 }
 
 impl Packer {
@@ -133,7 +133,7 @@ impl Packer {
     }
 
     /// The blocks so far; the next record begins another.
-    pub(crate) fn take(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn take(&mut self) -> Vec<Pair> {
         self.close_block();
         std::mem::take(&mut self.packed)
     }
@@ -177,7 +177,7 @@ impl Packer {
     }
 }
 
-fn sealed(key: BlockKey, head: Head, content: &[u8]) -> (Vec<u8>, Vec<u8>) {
+fn sealed(key: BlockKey, head: Head, content: &[u8]) -> Pair {
     let mut out = Vec::with_capacity(HEAD_BYTES_MAX + content.len());
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
     out.push(VERSION);
@@ -211,7 +211,7 @@ mod tests {
         Stored { record: Arc::new(record), key: key.map(Into::into) }
     }
 
-    fn pack(records: &[Stored]) -> (Vec<(Vec<u8>, Vec<u8>)>, Head) {
+    fn pack(records: &[Stored]) -> (Vec<Pair>, Head) {
         let mut packer = Packer::new(3, Head { previous: 10, records_before: 10, ..Head::default() });
         records.iter().for_each(|record| packer.push(record));
         let blocks = packer.take();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bytes::{Input, put_bytes, put_number, seal, unseal};
-use super::{Damaged, entry_key};
+use super::{Damaged, Pair, entry_key};
 use crate::{Epoch, LogName, Retention};
 
 /// One log, by its id. Ids are never used again.
@@ -33,7 +33,7 @@ pub(crate) struct Totals {
 }
 
 impl Entry {
-    pub(crate) fn encode(&self, log: u32) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn encode(&self, log: u32) -> Pair {
         let mut out = vec![u8::from(self.deleted)];
         let Retention { age, bytes, records } = self.retention;
         let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);

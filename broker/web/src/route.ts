@@ -1,0 +1,34 @@
+// What the address says: `#/teacher/7b`, `#/student/7b/alice`, or nothing yet.
+
+export type Role = "teacher" | "student";
+
+export type Route =
+  | { readonly at: "door"; readonly role?: Role; readonly classroom?: string }
+  | { readonly at: "teacher"; readonly classroom: string }
+  | { readonly at: "student"; readonly classroom: string; readonly name: string };
+
+/** A classroom without its student, `#/student/7b`, is the door with the classroom filled in. */
+export function readRoute(hash: string): Route {
+  const [role, classroom, name] = hash.replace(/^#?\/?/, "").split("/").map(decode);
+  if (role === "teacher" && classroom) return { at: "teacher", classroom };
+  if (role === "student" && classroom && name) return { at: "student", classroom, name };
+  if (role === "student" && classroom) return { at: "door", role, classroom };
+  return { at: "door" };
+}
+
+export function teacherRoute(classroom: string): string {
+  return `#/teacher/${encodeURIComponent(classroom)}`;
+}
+
+export function studentRoute(classroom: string, name?: string): string {
+  const join = `#/student/${encodeURIComponent(classroom)}`;
+  return name ? `${join}/${encodeURIComponent(name)}` : join;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text).trim();
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,184 @@
+// The student's view: the question of the moment, the own answer, and the lesson so far.
+
+import { html, nothing, type TemplateResult } from "lit-html";
+
+import { letter } from "./bars.ts";
+import { Connection, type Incoming } from "./connection.ts";
+import { answersOf, presenceOf, quizOf, TEACHER } from "./destinations.ts";
+import { historyView } from "./history.ts";
+import { emptyLesson, fold, type Lesson, missedIn, openQuestion, type Question, readQuizEvent } from "./lesson.ts";
+import type { View } from "./main.ts";
+import { Notebook } from "./notebook.ts";
+import { Reader } from "./reader.ts";
+import { foldRoster, type Roster, rosterView } from "./roster.ts";
+import { shell, statusView, troubleView } from "./shell.ts";
+
+/** An answer that the broker has not confirmed. */
+type Pending = { readonly option: number; readonly refused?: string };
+
+export class StudentView implements View {
+  readonly title: string;
+  readonly #classroom: string;
+  readonly #name: string;
+  readonly #changed: () => void;
+  readonly #connection: Connection;
+  readonly #notebook: Notebook;
+  readonly #reader: Reader;
+  readonly #pending = new Map<string, Pending>();
+  #lesson: Lesson = emptyLesson;
+  #roster: Roster | undefined;
+
+  constructor(classroom: string, name: string, changed: () => void) {
+    this.title = `${name} · ${classroom} · Homeroom`;
+    this.#classroom = classroom;
+    this.#name = name;
+    this.#changed = changed;
+    this.#notebook = new Notebook(classroom, name);
+    this.#reader = new Reader("broker", this.#notebook.seen);
+    this.#connection = new Connection(name, changed);
+    this.#connection.follow({
+      // The durable name. A second tab of the same student continues it, and this one is told.
+      id: `lesson-${classroom}`,
+      destination: quizOf(classroom),
+      durable: true,
+      reader: this.#reader,
+      received: (incoming) => this.#received(incoming),
+    });
+    this.#connection.watch({
+      destination: presenceOf(classroom),
+      received: (body) => this.#rosterChanged(foldRoster(this.#roster, body)),
+      unknown: () => this.#rosterChanged(undefined),
+    });
+    addEventListener("keydown", this.#keyPressed);
+    addEventListener("online", this.#hurry);
+    this.#connection.comeBack();
+  }
+
+  leave(): void {
+    removeEventListener("keydown", this.#keyPressed);
+    removeEventListener("online", this.#hurry);
+    void this.#connection.goAway();
+  }
+
+  show(): TemplateResult {
+    const question = openQuestion(this.#lesson);
+    const missed = missedIn(this.#lesson, this.#reader.visit);
+    return shell(
+      html`
+        <span class="place"><b>${this.#classroom}</b> ${this.#name}</span>
+        ${statusView(this.#connection)} ${this.#presenceSwitch()}
+      `,
+      html`
+        <main class="desk">
+          <div class="column">
+            ${troubleView(this.#connection, this.#name)} ${this.#awayNote()}
+            ${question ? this.#questionView(question) : waitingView()}
+            <p class="unseen" role="status" data-testid="announcement">
+              ${missed > 0 ? `${missed} missed messages arrived. ` : nothing}${question ? `New question: ${question.text}` : nothing}
+            </p>
+            ${historyView(this.#lesson, (asked) => this.#answerTo(asked))}
+          </div>
+          <div class="column side">${rosterView(this.#roster, TEACHER, this.#name)}</div>
+        </main>
+      `,
+    );
+  }
+
+  #presenceSwitch(): TemplateResult | typeof nothing {
+    const { status } = this.#connection;
+    if (status.is === "ended") return nothing;
+    return status.is === "away"
+      ? html`<button class="switch" data-is="away" @click=${() => this.#connection.comeBack()}>Come back</button>`
+      : html`<button class="switch" @click=${() => this.#connection.goAway()}>Go offline</button>`;
+  }
+
+  #awayNote(): TemplateResult | typeof nothing {
+    if (this.#connection.status.is !== "away") return nothing;
+    return html`<p class="card note">
+      You are offline. The lesson goes on; everything you miss waits for you in the classroom.
+    </p>`;
+  }
+
+  #questionView(question: Question): TemplateResult {
+    const chosen = this.#answerTo(question);
+    return html`
+      <section class="card question" aria-labelledby="question">
+        <p class="quiet">Question ${this.#lesson.questions.length}</p>
+        <h1 id="question">${question.text}</h1>
+        <div class="options" role="group" aria-labelledby="question">
+          ${question.options.map(
+            (option, place) => html`
+              <button aria-pressed=${place === chosen} aria-keyshortcuts=${place + 1} @click=${() => this.#answer(question, place)}>
+                <span class="letter" aria-hidden="true">${letter(place)}</span><span>${option}</span>
+                <kbd aria-hidden="true">${place + 1}</kbd>
+              </button>
+            `,
+          )}
+        </div>
+        <p class="receipt" role="status">${this.#receiptView(question)}</p>
+      </section>
+    `;
+  }
+
+  #receiptView(question: Question): TemplateResult | string {
+    const pending = this.#pending.get(question.id);
+    if (pending?.refused !== undefined) return `Your answer was not taken: ${pending.refused}`;
+    if (pending && this.#connection.status.is === "connected") return "Sending …";
+    if (pending) return "Your answer waits and is sent when you are back.";
+    const confirmed = this.#notebook.answer(question.id);
+    if (!confirmed) return "Tap an answer, or press its number. You may change it until the question is closed.";
+    return html`<span class="tick" aria-hidden="true">✓</span> Received
+      <span class="quiet">and stored at position ${confirmed.position}</span>`;
+  }
+
+  #answer(question: Question, option: number): void {
+    const pending = { option };
+    this.#pending.set(question.id, pending);
+    this.#connection.publish(answersOf(this.#classroom), { question: question.id, option }).then(
+      (position) => {
+        this.#notebook.noteAnswer(question.id, { option, position: position ?? "" });
+        if (this.#pending.get(question.id) === pending) this.#pending.delete(question.id);
+        this.#changed();
+      },
+      (error: Error) => {
+        if (this.#pending.get(question.id) === pending) this.#pending.set(question.id, { option, refused: error.message });
+        this.#changed();
+      },
+    );
+  }
+
+  #answerTo(question: Question): number | undefined {
+    return this.#pending.get(question.id)?.option ?? this.#notebook.answer(question.id)?.option;
+  }
+
+  #received({ body, position, arrived, at }: Incoming): void {
+    const happening = readQuizEvent(body);
+    if (happening) this.#lesson = fold(this.#lesson, happening, { arrived, at, offset: position?.offset });
+    if (position) this.#notebook.note(position);
+    this.#changed();
+  }
+
+  #rosterChanged(roster: Roster | undefined): void {
+    this.#roster = roster;
+    this.#changed();
+  }
+
+  readonly #hurry = (): void => void this.#connection.hurry();
+
+  readonly #keyPressed = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.target instanceof HTMLInputElement) return;
+    const question = openQuestion(this.#lesson);
+    const option = Number(event.key) - 1;
+    if (question && option in question.options) this.#answer(question, option);
+  };
+}
+
+function waitingView(): TemplateResult {
+  return html`
+    <section class="card question waiting">
+      <p class="dots" aria-hidden="true"><span></span><span></span><span></span></p>
+      <h1>Waiting for the next question</h1>
+      <p class="quiet">It appears here by itself.</p>
+    </section>
+  `;
+}
