@@ -174,6 +174,9 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
         free_space_min: storage.free_space_min,
         ballast_bytes: storage.ballast,
         cursor_ttl: storage.cursor_ttl,
+        cache_bytes: storage.cache_bytes,
+        queue_bytes_max: usize::try_from(storage.queue_bytes_max).unwrap_or(usize::MAX),
+        open_timeout: storage.open_timeout,
         ..homeroom_storage::Settings::default()
     };
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
@@ -235,6 +238,7 @@ fn session(settings: &Settings) -> stomp::Settings {
             headers_max: limits.header_count,
             body_bytes_max: bytes(limits.body_bytes),
             connect_bytes_max: bytes(limits.bytes_before_connected),
+            identifier_bytes_max: bytes(limits.identifier_bytes),
             subscriptions_max: limits.subscriptions,
             receipts_pending_max: limits.receipts,
             transactions_max: limits.transactions,
@@ -254,11 +258,14 @@ fn session(settings: &Settings) -> stomp::Settings {
 /// Resolves when the store can take nothing more for good.
 async fn failed(store: &Store) -> String {
     let mut health = store.health();
-    let failed = health.wait_for(|health| matches!(health, Health::Failed { .. })).await;
-    match failed.as_deref() {
-        Ok(Health::Failed { reason }) => reason.clone(),
-        // A store that was closed does not fail any more.
-        _ => std::future::pending().await,
+    loop {
+        if let Health::Failed { reason } = &*health.borrow_and_update() {
+            return reason.clone();
+        }
+        if health.changed().await.is_err() {
+            // A store that was closed does not fail any more.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub mod reader;
 pub mod recent;
 pub mod registry;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,11 +29,11 @@ use tokio::time::Instant;
 
 use self::bell::Bell;
 use self::durable::Durables;
-use self::entry::Entry;
+use self::entry::{Entry, Mark};
 use self::presence::Presence;
 use self::reader::LogPage;
 use self::recent::Recent;
-use crate::router::Rules;
+use crate::router::{Pattern, Rules};
 
 /// What a page of the log holds at most.
 const PAGE: Budget = Budget { records: 256, bytes: 64 * 1024 };
@@ -205,6 +205,28 @@ impl Classroom {
     /// One record, to be shown again.
     pub(crate) async fn record_at(&self, offset: Offset) -> Result<LogPage, LogError> {
         self.read(Offset(offset.0.saturating_sub(1)), offset).await
+    }
+
+    /// The marks of the newest `count` messages a pattern covers, between two offsets.
+    pub(crate) async fn newest_marks(
+        &self,
+        pattern: &Pattern,
+        mut after: Offset,
+        up_to: Offset,
+        count: usize,
+    ) -> Result<VecDeque<Mark>, LogError> {
+        let mut newest = VecDeque::new();
+        while after < up_to {
+            let page = self.read(after, up_to).await?;
+            for entry in page.entries.iter().filter(|entry| pattern.matches(&entry.path)) {
+                newest.push_back(entry.mark());
+                if newest.len() > count {
+                    newest.pop_front();
+                }
+            }
+            after = page.through;
+        }
+        Ok(newest)
     }
 
     async fn read(&self, after: Offset, up_to: Offset) -> Result<LogPage, LogError> {

@@ -21,6 +21,8 @@ use crate::settings::{Durable, Start};
 
 /// A position over more logs than this is refused.
 const POSITIONS_MAX: usize = 16;
+/// A rewind goes back so many messages at most.
+const REWIND_MAX: u64 = 10_000;
 /// Between two tries to reach a store that is unavailable.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// Headers of ActiveMQ and Artemis for a durable subscription's name.
@@ -281,7 +283,7 @@ async fn begin(
         From::Next | From::After(_) => return Ok((None, Told::default())),
         From::First => Offset::ZERO,
         From::At(offset) => Offset(offset.0.saturating_sub(1)),
-        From::Last(count) => room.seek(Seek::Last(count)).await.map_err(log_refusal)?,
+        From::Last(count) => return last(room, &request.pattern, count).await,
         From::Time(millis) => room.seek(Seek::Time(millis)).await.map_err(log_refusal)?,
     };
     let trimmed = room.trimmed().await.map_err(log_refusal)?;
@@ -299,6 +301,28 @@ fn first_start(services: &Services, request: &Request, room: &Classroom) -> Opti
         Start::Now => Some(From::Next),
         Start::Earliest => Some(From::First),
         Start::Back(age) => Some(From::Time(before_now(age))),
+    }
+}
+
+/// Before the newest `count` messages that the pattern covers. Others lie between them: so the log is
+/// looked through backwards, in stretches that grow.
+async fn last(room: &Classroom, pattern: &Pattern, count: u64) -> Result<(Option<Mark>, Told), Refusal> {
+    let told = Told { resumed: true, ..Told::default() };
+    let wanted = usize::try_from(count.min(REWIND_MAX)).unwrap_or(usize::MAX);
+    if wanted == 0 {
+        return Ok((None, told));
+    }
+    let (head, trimmed) = (room.recent().head(), room.trimmed().await.map_err(log_refusal)?);
+    let mut stretch = count.min(REWIND_MAX);
+    loop {
+        let after = room.seek(Seek::Last(stretch)).await.map_err(log_refusal)?.max(trimmed);
+        let found = room.newest_marks(pattern, after, head, wanted + 1).await.map_err(log_refusal)?;
+        match found.len() {
+            // The one before the first wanted message.
+            enough if enough > wanted => return Ok((found.front().copied(), told)),
+            _ if after <= trimmed => return Ok((Some(Mark::after(after)), told)),
+            _ => stretch = stretch.saturating_mul(8),
+        }
     }
 }
 
