@@ -177,7 +177,6 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
         cache_bytes: storage.cache_bytes,
         queue_bytes_max: usize::try_from(storage.queue_bytes_max).unwrap_or(usize::MAX),
         open_timeout: storage.open_timeout,
-        ..homeroom_storage::Settings::default()
     };
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
     let store = opened.expect("opening catches its panics")?;
@@ -245,7 +244,6 @@ fn session(settings: &Settings) -> stomp::Settings {
             transaction_operations_max: limits.transaction_messages,
             transaction_bytes_max: bytes(limits.transaction_bytes),
             transaction_age_max: limits.transaction_age,
-            ..stomp::Limits::default()
         },
         heart_beat_send: beats.heartbeat_send,
         heart_beat_receive: beats.heartbeat_receive,
