@@ -436,6 +436,7 @@ impl Connection {
 
     /// The last word, flushed before the link is closed.
     async fn say_good_bye(&mut self, ending: &Ending) {
+        debug_assert!(matches!(self.phase, Phase::Over(_)));
         self.keep_cursors().await;
         let until = Instant::now() + LINGER;
         if !matches!(ending, Ending::PeerClosed { .. }) {
@@ -449,7 +450,7 @@ impl Connection {
         // Unread bytes at a close make the kernel send a reset, which can overtake our last word.
         self.link.finish().await;
         let mut nothing = Vec::new();
-        while tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
+        while Instant::now() < until && tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
             let mut over = false;
             match self.link.receive(&mut nothing, |inbound| over |= matches!(inbound, Inbound::Closed(_))) {
                 Received::Some | Received::Nothing if !over => {}

@@ -112,13 +112,15 @@ impl Link {
     pub fn receive(&mut self, outbound: &mut Vec<u8>, mut sink: impl FnMut(Inbound<'_>)) -> Received {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let pending = self.framing.as_ref().is_some_and(Framing::has_input);
-            let count = match self.stream.try_read(buffer) {
-                Ok(0) if !pending => return Received::End,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && pending => 0,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Received::Nothing,
-                Err(_) => return Received::End,
+            let (count, read) = match self.stream.try_read(buffer) {
+                Ok(0) => (0, Received::End),
+                Ok(count) => (count, Received::Some),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
+                Err(_) => (0, Received::End),
             };
+            if count == 0 && !pending {
+                return read;
+            }
             match &mut self.framing {
                 None => sink(Inbound::Bytes(&buffer[..count])),
                 Some(framing) => {
@@ -127,7 +129,7 @@ impl Link {
                     }
                 }
             }
-            Received::Some
+            if read == Received::Nothing { Received::Some } else { read }
         })
     }
 
@@ -176,7 +178,7 @@ impl Link {
 
     /// Appends a close with code and reason, where the transport has such.
     pub fn push_close(&self, code: u16, reason: &str, out: &mut Vec<u8>) {
-        if self.framing.is_some() {
+        if self.framing.as_ref().is_some_and(|framing| !framing.is_closed_by_peer()) {
             websocket::push_close(code, reason, out);
         }
     }

@@ -26,6 +26,7 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 #[derive(Debug)]
 pub struct Framing {
     socket: WebSocket<Feed>,
+    closed_by_peer: bool,
 }
 
 /// What tungstenite reads from and writes to.
@@ -45,7 +46,7 @@ impl Framing {
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
         let feed = Feed { inbound: BytesMut::from(already_read), outbound: Vec::new() };
-        Framing { socket: WebSocket::from_raw_socket(feed, Role::Server, Some(config)) }
+        Framing { socket: WebSocket::from_raw_socket(feed, Role::Server, Some(config)), closed_by_peer: false }
     }
 
     /// Takes larger messages from now on.
@@ -54,6 +55,11 @@ impl Framing {
             config.max_message_size = Some(message_bytes_max);
             config.max_frame_size = Some(message_bytes_max);
         });
+    }
+
+    /// Whether the peer has closed: the answer to its Close has gone out, and nothing may follow.
+    pub fn is_closed_by_peer(&self) -> bool {
+        self.closed_by_peer
     }
 
     /// Whether bytes wait to be taken by [`Framing::receive`].
@@ -77,10 +83,17 @@ impl Framing {
                 Ok(Message::Text(text)) => sink(Inbound::Bytes(text.as_bytes())),
                 Ok(Message::Binary(bytes)) => sink(Inbound::Bytes(&bytes)),
                 Ok(Message::Pong(payload)) => sink(Inbound::Pong(&payload)),
-                Ok(Message::Close(frame)) => sink(Inbound::Closed(frame.map(|frame| frame.code.into()))),
+                Ok(Message::Close(frame)) => {
+                    self.closed_by_peer = true;
+                    sink(Inbound::Closed(frame.map(|frame| frame.code.into())));
+                }
                 Ok(Message::Ping(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Ok(()),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                    // RFC 6455, section 5.5.1: what follows a Close is not looked at.
+                    self.socket.get_mut().inbound.clear();
+                    break Ok(());
+                }
                 Err(error) => break Err(error),
             }
         };
@@ -206,6 +219,17 @@ mod tests {
         let mut answers = Vec::new();
         framing.receive(&[], &mut answers, |_| {}).expect("well-formed");
         assert_eq!(answers, [0x8A, 3, b'a', b'b', b'c']);
+    }
+
+    #[test]
+    fn what_follows_a_close_is_not_looked_at() {
+        let close = from_client(CLOSE, &1000u16.to_be_bytes());
+        let mut framing = Framing::new(&[close.clone(), close, from_client(TEXT, b"late")].concat(), 1024);
+        let (mut seen, mut answers) = (Vec::new(), Vec::new());
+        framing.receive(&[], &mut answers, |inbound| seen.push(format!("{inbound:?}"))).expect("well-formed");
+        assert_eq!(seen, [format!("{:?}", Inbound::Closed(Some(1000)))]);
+        assert!(framing.is_closed_by_peer() && !framing.has_input());
+        assert_eq!(answers, [0x88, 2, 0x03, 0xE8], "one Close, once");
     }
 
     #[test]
