@@ -436,7 +436,6 @@ impl Connection {
 
     /// The last word, flushed before the link is closed.
     async fn say_good_bye(&mut self, ending: &Ending) {
-        debug_assert!(matches!(self.phase, Phase::Over(_)));
         self.keep_cursors().await;
         let until = Instant::now() + LINGER;
         if !matches!(ending, Ending::PeerClosed { .. }) {
