@@ -16,6 +16,9 @@ pub(crate) enum Fault {
     /// Stop for good.
     #[error("{0}")]
     Io(String),
+    /// Somebody has the files: wait a moment.
+    #[error("{0}")]
+    Held(String),
     /// Set something aside.
     #[error("{0}")]
     Damaged(String),
@@ -33,6 +36,10 @@ impl From<io::Error> for Fault {
 impl From<sled::Error> for Fault {
     fn from(error: sled::Error) -> Fault {
         match error {
+            // sled has no kind for it.
+            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+                Fault::Held(error.to_string())
+            }
             sled::Error::Io(error) => error.into(),
             other => Fault::Damaged(other.to_string()),
         }

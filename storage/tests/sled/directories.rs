@@ -9,7 +9,7 @@ use super::*;
 
 fn refusal(path: &Path) -> (OpenError, String) {
     let begun = Instant::now();
-    let error = open(&settings(path)).err().expect("it must be refused");
+    let error = open(&settings(path)).expect_err("it must be refused");
     assert!(begun.elapsed() < Duration::from_secs(1), "refused only after {:?}", begun.elapsed());
     let text = error.to_string();
     assert!(text.contains(&*path.to_string_lossy()), "{text}");
