@@ -250,7 +250,7 @@ impl Writer {
     fn close(mut self, done: Option<oneshot::Sender<()>>) {
         self.shared.queue.end();
         self.guarded(Writer::last_words);
-        self.shared.all_logs().iter().for_each(|log| log.lock().tails.end());
+        self.shared.all_logs().iter().for_each(|log| log.end());
         self.shared.set_disk(None);
         self.release_disk();
         // The directory is free before anybody is told so.

@@ -157,7 +157,7 @@ impl Writer {
         self.shared.remove_log(name);
         self.shared.book().forget_log(name);
         self.shared.lost().retain(|(lost, _)| lost != name);
-        log.lock().tails.end();
+        log.end();
         self.leftovers.push(log.id);
         self.house.has_more = true;
         Ok(())

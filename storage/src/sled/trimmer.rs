@@ -163,6 +163,8 @@ fn cut(
             Some(Step::Records(found)) => found,
         };
         if !cut.take(&found, head, retention, now, &lets_go) {
+            // Known exactly now, it spares the next look.
+            log.lock().oldest = cut.oldest;
             return Ok(some(cut, begin));
         }
     }
