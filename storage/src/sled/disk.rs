@@ -65,13 +65,19 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let file = File::open(dir.join("db"))?;
-        let (ours, named) = (file.metadata()?, fs::metadata(dir.join("db"))?);
-        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
-            return Err(Fault::Io("the database file was exchanged while it was opened".into()));
-        }
         let disk = Disk { db, file };
+        disk.check_place(dir)?;
         disk.settle(dir)?;
         Ok(disk)
+    }
+
+    /// The file that we sync is the one that will be found when the store opens again.
+    pub(crate) fn check_place(&self, dir: &Path) -> Result<(), Fault> {
+        let (ours, named) = (self.file.metadata()?, fs::metadata(dir.join("db")));
+        match named {
+            Ok(named) if (ours.dev(), ours.ino()) == (named.dev(), named.ino()) => Ok(()),
+            _ => Err(Fault::Io(format!("the database file in {} was removed or exchanged", dir.display()))),
+        }
     }
 
     /// Makes durable what was recovered, and the files' own names.

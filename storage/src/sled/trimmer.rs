@@ -32,7 +32,7 @@ impl Writer {
     /// One slice for every log that needs it; whether more is to do.
     pub(crate) fn trim_all(&mut self) -> Result<bool, Fault> {
         let Some(disk) = self.disk.clone() else { return Ok(false) };
-        let now = now();
+        let now = self.house.aged_now();
         let lets_go = |kept: Kept, time| kept.retention.lets_go(kept.records, kept.bytes, time, now);
         let mut cuts = Vec::new();
         let mut slice = SLICE;
