@@ -54,18 +54,18 @@ async fn publish(store: Store, seed: u64, records: u64) {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let size = if random % 50 == 0 { 20_000 } else { random as usize % 400 };
+        let size = if random.is_multiple_of(50) { 20_000 } else { random as usize % 400 };
         let log = name((random >> 20) % LOGS);
         let mut body = format!("{seed} {n} ").into_bytes();
         body.extend((0..size).map(|n| (random >> (n % 50)) as u8));
         let hash = crc32fast::hash(&body);
-        let appended = store.append(append(&log, body, (random % 5 == 0).then(|| format!("{seed}-{n}")))).await;
+        let appended = store.append(append(&log, body, random.is_multiple_of(5).then(|| format!("{seed}-{n}")))).await;
         let position = appended.unwrap_or_else(|error| panic!("{error}")).position;
         say(&format!("{log} {} {} {hash}\n", position.epoch, position.offset));
         let owner: Arc<str> = format!("user:{}", random % 30).into();
         let cursor = Cursor { epoch: position.epoch, offset: Offset(position.offset.0), above: vec![], used: n };
         store.save(&CursorKey { log, owner, name: "load".into() }, cursor);
-        if random % 200 == 0 {
+        if random.is_multiple_of(200) {
             tokio::time::sleep(Duration::from_millis(random % 300)).await;
         }
     }

@@ -1,6 +1,7 @@
 //! What every engine must do. Plain functions that take a site with a store;
 //! each engine lists them. A new engine begins here.
 
+mod agreement;
 mod appending;
 mod cursors;
 mod joining;

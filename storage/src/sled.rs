@@ -157,8 +157,9 @@ impl Log for Sled {
     fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>> {
         if let Some(state) = self.shared.log(log)
             && state.lock().retention == retention
+            && let Some(opened) = state.follow()
         {
-            return ready(Ok(state.follow())).boxed();
+            return ready(Ok(opened)).boxed();
         }
         let log = log.clone();
         self.ask(|reply| Job::Open { log, retention, reply }, closed)

@@ -29,7 +29,7 @@ const FORGETFUL: &str = "topic/3";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_cut_loses_nothing_that_was_confirmed() {
     let cuts = asked("POWER_CUTS", CUTS);
-    let load = Load::record(asked("POWER_CUT_SEED", 1));
+    let load = Load::record(asked("POWER_CUT_SEED", 1), Begins::WithAHistory);
     let mut confirmed = 0;
     for cut in load.cuts(cuts) {
         // Every other cut is the worst one allowed; the others keep some of what no sync covered.
@@ -43,8 +43,19 @@ async fn a_power_cut_loses_nothing_that_was_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_cut_while_a_store_is_new_loses_nothing_that_was_confirmed() {
+    let load = Load::record(3, Begins::Empty);
+    for mut cut in load.cuts(40) {
+        // Half of them while the first files are made.
+        cut.moment /= if cut.number < 20 { 100 } else { 1 };
+        let losses = load.losses(&cut, Keeps::SomeMore, |_| true).await;
+        assert!(losses.is_empty(), "cut {} lost {}: {:?}", cut.number, losses.len(), &losses[..1]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_our_own_sync_a_power_cut_loses_what_was_confirmed() {
-    let load = Load::record(2);
+    let load = Load::record(2, Begins::WithAHistory);
     let mut lossy = 0;
     for cut in load.cuts(20) {
         let losses = load.losses(&cut, Keeps::Synced, |data_only| !data_only).await;
@@ -65,6 +76,15 @@ enum Keeps {
     Synced,
     /// Any of them, whole or in part.
     SomeMore,
+}
+
+/// What the traced load begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// No directory.
+    Empty,
+    /// A store that an earlier load filled, so that sled makes its snapshot and uses segments again.
+    WithAHistory,
 }
 
 /// A confirmed append.
@@ -91,16 +111,20 @@ struct Load {
 }
 
 impl Load {
-    /// Runs the load twice, the second time under strace: so that what is traced
-    /// begins with a store that has a history and makes its snapshot.
-    fn record(seed: u64) -> Load {
+    /// Runs the load under strace.
+    fn record(seed: u64, begins: Begins) -> Load {
         let dir = tempfile::tempdir().unwrap();
         let program = build_load();
-        let (store, trace) = (dir.path().join("store"), dir.path().join("trace"));
+        let (store, trace, before) = (dir.path().join("store"), dir.path().join("trace"), dir.path().join("before"));
         let arguments = |seed: u64| [seed.to_string(), "3000".to_owned()];
-        let first = Command::new(&program).arg(&store).args(arguments(seed * 2)).output().unwrap();
-        assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-        copy(&store, &dir.path().join("before"));
+        let mut confirmed = Vec::new();
+        fs::create_dir(&before).unwrap();
+        if begins == Begins::WithAHistory {
+            let first = Command::new(&program).arg(&store).args(arguments(seed * 2)).output().unwrap();
+            assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+            copy(&store, &before);
+            confirmed.extend(parse(&String::from_utf8(first.stdout).unwrap()).map(|it| (0, it)));
+        }
         let second = Command::new("strace")
             .args(["-f", "-y", "-xx", "-s", "2000000", "-o"])
             .arg(&trace)
@@ -112,13 +136,12 @@ impl Load {
             .expect("strace is installed: apt-get install strace");
         assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
         let events = trace::read(&fs::read_to_string(&trace).unwrap(), &store);
-        let mut confirmed: Vec<_> = parse(&String::from_utf8(first.stdout).unwrap()).map(|it| (0, it)).collect();
         for event in &events {
             if let Act::Say(line) = &event.act {
                 confirmed.extend(parse(line).map(|it| (event.begun, it)));
             }
         }
-        assert_eq!(confirmed.len(), 6000);
+        assert!(confirmed.len() >= 3000, "{} confirmations", confirmed.len());
         Load { dir, events, confirmed }
     }
 
@@ -213,6 +236,7 @@ impl Load {
             }
         }
         for (file, bytes) in files {
+            fs::create_dir_all(path.join(&file).parent().unwrap()).unwrap();
             fs::write(path.join(file), bytes).unwrap();
         }
     }

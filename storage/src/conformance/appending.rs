@@ -171,8 +171,10 @@ pub(super) async fn a_closed_store_refuses(site: Site) {
     store.close().await;
     let refused = store.append(append(&quiz(), "2")).await;
     assert!(matches!(refused, Err(AppendError::Unavailable { full: false, .. })), "{refused:?}");
-    let opened = store.open(&log("new"), Retention::default()).await;
-    assert!(matches!(opened, Err(LogError::Unavailable(_))), "{opened:?}");
+    for name in [quiz(), log("new")] {
+        let opened = store.open(&name, Retention::default()).await;
+        assert!(matches!(opened, Err(LogError::Unavailable(_))), "{opened:?}");
+    }
 }
 
 pub(super) async fn counters_count(site: Site) {

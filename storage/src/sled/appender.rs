@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::batch::{Batch, admit};
 use super::desk::{Desk, has_epoch, new_entry};
@@ -23,6 +23,9 @@ use super::state::{LogInner, LogState, Shared};
 use crate::engine::{COMMIT_BUCKETS_MICROS, epoch_unlike};
 use crate::keys::Known;
 use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Retention, Settlement};
+
+/// A commit that takes longer is worth a word.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// The writer and all that only it touches.
 pub(crate) struct Writer {
@@ -145,7 +148,10 @@ impl Writer {
         if !batch.has_writes() {
             return batch.confirm();
         }
-        let Some(disk) = self.disk.clone() else { return batch.refuse(&self.unavailable()) };
+        let Some(disk) = self.disk.clone().filter(|_| !self.has_failed()) else {
+            self.undo(&batch);
+            return batch.refuse(&self.unavailable());
+        };
         if batch.wants_cursors() {
             batch.cursors = self.shared.book().take_dirty();
         }
@@ -204,7 +210,7 @@ impl Writer {
                 self.close_for_space();
                 self.unavailable()
             }
-            Fault::Io(reason) | Fault::Damaged(reason) => {
+            Fault::Io(reason) | Fault::Held(reason) | Fault::Damaged(reason) => {
                 self.fail(reason);
                 AppendError::Unknown { reason: reason.clone() }
             }
@@ -230,6 +236,9 @@ impl Writer {
     fn count(&self, took: Duration) {
         let micros = took.as_micros() as u64;
         let mut counters = self.shared.counters();
+        if took > SLOW {
+            warn!(?took, "the disk was slow to sync");
+        }
         counters.commits += 1;
         counters.commit_micros += micros;
         counters.commit_micros_max = counters.commit_micros_max.max(micros);
@@ -241,7 +250,7 @@ impl Writer {
     fn close(mut self, done: Option<oneshot::Sender<()>>) {
         self.shared.queue.end();
         self.guarded(Writer::last_words);
-        self.shared.all_logs().iter().for_each(|log| log.lock().tails.end());
+        self.shared.all_logs().iter().for_each(|log| log.end());
         self.shared.set_disk(None);
         self.release_disk();
         // The directory is free before anybody is told so.

@@ -148,7 +148,7 @@ impl Batch {
             let _ = reply.send(answer);
         }
         for (log, reply) in self.opens {
-            let _ = reply.send(Ok(log.follow()));
+            let _ = reply.send(log.follow().ok_or_else(|| LogError::Unavailable("the log has ended".into())));
         }
         for reply in self.syncs {
             let _ = reply.send(Ok(()));

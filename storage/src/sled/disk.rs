@@ -16,6 +16,9 @@ pub(crate) enum Fault {
     /// Stop for good.
     #[error("{0}")]
     Io(String),
+    /// Somebody has the files: wait a moment.
+    #[error("{0}")]
+    Held(String),
     /// Set something aside.
     #[error("{0}")]
     Damaged(String),
@@ -33,6 +36,10 @@ impl From<io::Error> for Fault {
 impl From<sled::Error> for Fault {
     fn from(error: sled::Error) -> Fault {
         match error {
+            // sled has no kind for it.
+            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+                Fault::Held(error.to_string())
+            }
             sled::Error::Io(error) => error.into(),
             other => Fault::Damaged(other.to_string()),
         }
@@ -58,13 +65,19 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let file = File::open(dir.join("db"))?;
-        let (ours, named) = (file.metadata()?, fs::metadata(dir.join("db"))?);
-        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
-            return Err(Fault::Io("the database file was exchanged while it was opened".into()));
-        }
         let disk = Disk { db, file };
+        disk.check_place(dir)?;
         disk.settle(dir)?;
         Ok(disk)
+    }
+
+    /// The file that we sync is the one that will be found when the store opens again.
+    pub(crate) fn check_place(&self, dir: &Path) -> Result<(), Fault> {
+        let (ours, named) = (self.file.metadata()?, fs::metadata(dir.join("db")));
+        match named {
+            Ok(named) if (ours.dev(), ours.ino()) == (named.dev(), named.ino()) => Ok(()),
+            _ => Err(Fault::Io(format!("the database file in {} was removed or exchanged", dir.display()))),
+        }
     }
 
     /// Makes durable what was recovered, and the files' own names.

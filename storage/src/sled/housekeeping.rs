@@ -26,6 +26,8 @@ const RARELY: u64 = 60;
 pub(crate) struct House {
     next: Instant,
     turns: u64,
+    /// When the store was opened, by both clocks.
+    opened: (Instant, u64),
     pub(crate) has_more: bool,
     /// Bytes below which nothing at all is written.
     pub(crate) is_dry: bool,
@@ -33,7 +35,19 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> House {
-        House { next: Instant::now() + EVERY, turns: 0, has_more: false, is_dry: false }
+        House {
+            next: Instant::now() + EVERY,
+            turns: 0,
+            opened: (Instant::now(), now()),
+            has_more: false,
+            is_dry: false,
+        }
+    }
+
+    /// The time by which records age: a clock that jumps forward deletes nothing.
+    pub(crate) fn aged_now(&self) -> u64 {
+        let (since, day) = self.opened;
+        now().min(day.saturating_add(since.elapsed().as_millis() as u64))
     }
 
     /// How long the writer may wait for work.
@@ -101,6 +115,9 @@ impl Writer {
 
     fn look_around(&mut self) {
         let dir = self.shared.dir.clone();
+        if let Some(Err(fault)) = self.disk.as_ref().map(|disk| disk.check_place(&database(&dir))) {
+            self.fault(&fault);
+        }
         let blobs = count_files(&database(&dir).join("blobs"));
         if blobs > 0 {
             error!(blobs, "sled made blob files, which are never synced: please report this");
@@ -157,7 +174,7 @@ impl Writer {
         self.shared.remove_log(name);
         self.shared.book().forget_log(name);
         self.shared.lost().retain(|(lost, _)| lost != name);
-        log.lock().tails.end();
+        log.end();
         self.leftovers.push(log.id);
         self.house.has_more = true;
         Ok(())

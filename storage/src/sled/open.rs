@@ -99,7 +99,7 @@ pub(crate) fn open(home: &Home, settings: &Settings) -> Result<Opened, OpenError
         warn!(%error, "no ballast was laid: opening again on a full disk may fail");
     }
     let mut lost = Vec::new();
-    let mut step = Step::AsItIs;
+    let mut rung = Rung::AsItIs;
     loop {
         match attempt(home.path(), settings, true, None) {
             Ok((disk, recovered)) => return Ok(Opened { disk, recovered, lost }),
@@ -113,9 +113,13 @@ pub(crate) fn open(home: &Home, settings: &Settings) -> Result<Opened, OpenError
             Err(Unusable::Fault(Fault::Io(reason))) => {
                 return Err(OpenError::Io { path: home.path().to_owned(), source: io::Error::other(reason) });
             }
-            Err(Unusable::Fault(Fault::Damaged(reason))) => {
+            // On a lower rung it is our own last try that panicked and still holds the files.
+            Err(Unusable::Fault(Fault::Held(_))) if matches!(rung, Rung::AsItIs) => {
+                return Err(OpenError::Held(home.path().to_owned()));
+            }
+            Err(Unusable::Fault(Fault::Damaged(reason) | Fault::Held(reason))) => {
                 error!(path = %home.path().display(), reason, "the store cannot be opened as it is");
-                step = step.next(home.path(), &reason, &mut lost).map_err(|source| io_error(home, source))?;
+                rung = rung.next(home.path(), &reason, &mut lost).map_err(|source| io_error(home, source))?;
             }
         }
     }
@@ -127,20 +131,20 @@ fn io_error(home: &Home, source: io::Error) -> OpenError {
 
 /// How far down the ladder we are.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Rung {
     AsItIs,
     WithoutSnapshot,
     WithoutConfiguration,
     Empty,
 }
 
-impl Step {
-    fn next(self, path: &Path, reason: &str, lost: &mut Vec<(LogName, String)>) -> io::Result<Step> {
+impl Rung {
+    fn next(self, path: &Path, reason: &str, lost: &mut Vec<(LogName, String)>) -> io::Result<Rung> {
         match self {
-            Step::AsItIs => set_aside(path, "snap.").map(|()| Step::WithoutSnapshot),
-            Step::WithoutSnapshot => set_aside(path, "conf").map(|()| Step::WithoutConfiguration),
-            Step::WithoutConfiguration => quarantine(path, reason, lost).map(|()| Step::Empty),
-            Step::Empty => Err(io::Error::other(format!("an empty store cannot be opened either: {reason}"))),
+            Rung::AsItIs => set_aside(path, "snap.").map(|()| Rung::WithoutSnapshot),
+            Rung::WithoutSnapshot => set_aside(path, "conf").map(|()| Rung::WithoutConfiguration),
+            Rung::WithoutConfiguration => quarantine(path, reason, lost).map(|()| Rung::Empty),
+            Rung::Empty => Err(io::Error::other(format!("an empty store cannot be opened either: {reason}"))),
         }
     }
 }
@@ -220,10 +224,7 @@ fn open_patiently(dir: &Path, settings: &Settings) -> Result<Disk, Fault> {
     let begun = Instant::now();
     loop {
         match Disk::open(dir, settings) {
-            Err(Fault::Io(reason)) if reason.contains("could not acquire lock") => {
-                if begun.elapsed() > Duration::from_secs(2) {
-                    return Err(Fault::Damaged(reason));
-                }
+            Err(Fault::Held(_)) if begun.elapsed() < Duration::from_secs(2) => {
                 thread::sleep(Duration::from_millis(20));
             }
             other => return other,

@@ -117,6 +117,8 @@ pub(crate) struct LogInner {
     pub(crate) tails: Tails,
     /// Why nothing more is stored here.
     pub(crate) damage: Option<String>,
+    /// Deleted, or its store closed.
+    pub(crate) ended: bool,
 }
 
 impl LogState {
@@ -132,16 +134,23 @@ impl LogState {
         self.lock().bounds(self.epoch)
     }
 
-    /// The fence and what comes after it, in one step.
-    pub(crate) fn follow(&self) -> Opened {
+    /// The fence and what comes after it, in one step; `None` when the log has ended.
+    pub(crate) fn follow(&self) -> Option<Opened> {
         let mut inner = self.lock();
-        Opened { bounds: inner.bounds(self.epoch), tail: inner.tails.follow() }
+        (!inner.ended).then(|| Opened { bounds: inner.bounds(self.epoch), tail: inner.tails.follow() })
+    }
+
+    /// Nobody follows it any more: it was deleted, or the store closed.
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        inner.ended = true;
+        inner.tails.end();
     }
 
     /// Fences the log off; the first reason stays.
     pub(crate) fn fence_off(&self, reason: &str) {
         let mut inner = self.lock();
-        if inner.damage.is_none() {
+        if inner.damage.is_none() && !inner.ended {
             error!(log = %self.name, reason, "a log is damaged and takes no more records");
             inner.damage = Some(reason.to_owned());
         }

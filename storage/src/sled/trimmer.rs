@@ -17,8 +17,8 @@ use super::walk::{Found, Step, Walk, block_of};
 use crate::LogName;
 use crate::keys::{Known, oldest_remembered};
 
-/// Blocks of one log in one slice.
-const SLICE: usize = 256;
+/// Blocks in one slice, so that appends never wait long.
+const SLICE: usize = 512;
 
 /// What is to go from one log.
 struct Cut {
@@ -26,22 +26,23 @@ struct Cut {
     trimmed: Totals,
     oldest: u64,
     keys: Vec<Known>,
-    has_more: bool,
 }
 
 impl Writer {
     /// One slice for every log that needs it; whether more is to do.
     pub(crate) fn trim_all(&mut self) -> Result<bool, Fault> {
         let Some(disk) = self.disk.clone() else { return Ok(false) };
-        let now = now();
+        let now = self.house.aged_now();
+        let lets_go = |kept: Kept, time| kept.retention.lets_go(kept.records, kept.bytes, time, now);
         let mut cuts = Vec::new();
-        for desk in self.desks.values() {
-            if is_due(&desk.log, now) {
-                let lets_go = |kept: Kept, time| kept.retention.lets_go(kept.records, kept.bytes, time, now);
-                cuts.extend(cut(&disk, &desk.log, now, SLICE, lets_go)?);
+        let mut slice = SLICE;
+        for desk in self.desks.values().filter(|desk| is_due(&desk.log, now)) {
+            cuts.extend(cut(&disk, &desk.log, now, &mut slice, lets_go)?);
+            if slice == 0 {
+                break;
             }
         }
-        let has_more = cuts.iter().any(|cut| cut.has_more);
+        let has_more = slice == 0;
         let records = self.apply(&disk, cuts)?;
         self.shared.counters().trimmed_records += records;
         Ok(has_more)
@@ -53,10 +54,10 @@ impl Writer {
         loop {
             let Some(desk) = self.desks.get(name) else { return Ok(()) };
             let lets_go = |kept: Kept, _| kept.offset <= up_to;
-            let Some(cut) = cut(&disk, &desk.log, now(), SLICE, lets_go)? else { return Ok(()) };
-            let has_more = cut.has_more;
+            let mut slice = SLICE;
+            let Some(cut) = cut(&disk, &desk.log, now(), &mut slice, lets_go)? else { return Ok(()) };
             self.apply(&disk, vec![cut])?;
-            if !has_more {
+            if slice > 0 {
                 return Ok(());
             }
         }
@@ -139,21 +140,22 @@ fn is_due(log: &LogState, now: u64) -> bool {
     records > 0 && inner.damage.is_none() && inner.retention.lets_go(records, bytes, inner.oldest, now)
 }
 
-/// How far a log is to be cut, as far as one slice sees.
+/// How far a log is to be cut, as far as the rest of the slice sees.
 fn cut(
     disk: &Disk,
     log: &Arc<LogState>,
     now: u64,
-    slice: usize,
+    slice: &mut usize,
     lets_go: impl Fn(Kept, u64) -> bool,
 ) -> Result<Option<Cut>, Fault> {
     let (head, begin, retention) = {
         let inner = log.lock();
         (inner.head, inner.trimmed, inner.retention)
     };
-    let mut cut = Cut { name: log.name.clone(), trimmed: begin, oldest: 0, keys: Vec::new(), has_more: false };
+    let mut cut = Cut { name: log.name.clone(), trimmed: begin, oldest: 0, keys: Vec::new() };
     let mut walk = Walk::new(disk, log.id, log.epoch, begin.offset + 1, head.offset)?;
-    for _ in 0..slice {
+    while *slice > 0 {
+        *slice -= 1;
         let found = match walk.step()? {
             None => return Ok(some(cut, begin)),
             // What cannot be read is forgotten with what lies behind it.
@@ -161,10 +163,11 @@ fn cut(
             Some(Step::Records(found)) => found,
         };
         if !cut.take(&found, head, retention, now, &lets_go) {
+            // Known exactly now, it spares the next look.
+            log.lock().oldest = cut.oldest;
             return Ok(some(cut, begin));
         }
     }
-    cut.has_more = true;
     Ok(some(cut, begin))
 }
 

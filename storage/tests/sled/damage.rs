@@ -159,8 +159,8 @@ async fn a_truncated_database_is_never_a_silent_loss() {
 async fn a_damaged_snapshot_loses_nothing() {
     let (whole, _) = judge_copies(12, |path, rng| {
         let is_snapshot = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
-        let files = fs::read_dir(path.join("sled")).unwrap().map(|entry| entry.unwrap().path());
-        let snapshot = files.filter(is_snapshot).next().expect("sled keeps a snapshot");
+        let mut files = fs::read_dir(path.join("sled")).unwrap().map(|entry| entry.unwrap().path());
+        let snapshot = files.find(is_snapshot).expect("sled keeps a snapshot");
         flip(&snapshot, rng)
     })
     .await;

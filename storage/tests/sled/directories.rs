@@ -3,13 +3,13 @@
 use std::fs;
 use std::time::Instant;
 
-use homeroom_storage::{Cursor, CursorKey, OpenError, inspect};
+use homeroom_storage::{Cursor, CursorKey, Health, OpenError, inspect};
 
 use super::*;
 
 fn refusal(path: &Path) -> (OpenError, String) {
     let begun = Instant::now();
-    let error = open(&settings(path)).err().expect("it must be refused");
+    let error = open(&settings(path)).expect_err("it must be refused");
     assert!(begun.elapsed() < Duration::from_secs(1), "refused only after {:?}", begun.elapsed());
     let text = error.to_string();
     assert!(text.contains(&*path.to_string_lossy()), "{text}");
@@ -40,6 +40,20 @@ async fn a_dropped_store_frees_its_directory() {
         drop(store);
     }
     assert_eq!(read_all(&reopen(&path), &log).await.records.len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_whose_files_were_removed_says_so_and_stops_confirming() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = reopen(&path);
+    store.append(append(&LogName::new("topic/7b"), "x")).await.unwrap();
+    let mut health = store.health();
+    fs::remove_file(path.join("sled/db")).unwrap();
+    let failed = |health: &Health| matches!(health, Health::Failed { reason } if reason.contains("removed"));
+    health.wait_for(failed).await.unwrap();
+    assert!(store.append(append(&LogName::new("topic/7b"), "x")).await.is_err());
+    shut(store).await;
 }
 
 #[test]

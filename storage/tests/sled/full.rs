@@ -79,7 +79,7 @@ async fn records_are_refused_in_time_and_taken_again_when_there_is_room() {
     let store = open(&small(&disk)).unwrap();
     let log = LogName::new("topic/7b");
     let mut opened = store.open(&log, homeroom_storage::Retention::default()).await.unwrap();
-    let (before, _) = (store_all(&store, &log, (0..50).map(|_| vec![b'x'; 10_000])).await, ());
+    let before = store_all(&store, &log, (0..50).map(|_| vec![b'x'; 10_000])).await;
     fs::write(&other, vec![0; 17 << 20]).unwrap_or_else(|error| println!("the disk is full of other things: {error}"));
     let (more, error) = fill(&store, &log).await;
     assert!(is_full(&error), "{error}");
