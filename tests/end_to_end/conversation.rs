@@ -199,6 +199,7 @@ async fn what_is_not_legal_now_is_refused() {
         Frame::new("SUBSCRIBE").with("id", "s").with("destination", "/topic/7b").with("ack", "sometimes"),
     ] {
         let mut client = Client::signed_in(&broker, "alice").await;
+        // The last one printed is the one that failed.
         println!("{illegal}");
         client.send(&illegal).await;
         let error = client.error().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, DEADLINE, Frame, within};
+use homeroom_tests::{Broker, Client, DEADLINE, Frame, Opcode, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -10,14 +10,17 @@ use tokio::time::Instant;
 const SHORT: &str = "[http]\nheader_timeout = \"1s\"\nupgrade_timeout = \"1s\"\n\
                      [stomp]\nconnect_within = \"1s\"\nframe_within = \"1s\"";
 
-/// Writes until the peer closes; returns how many bytes it took.
-async fn write_until_closed(client: &mut Client, piece: &[u8], most: usize) -> usize {
-    let mut written = 0;
-    while written < most && client.try_send_bytes(piece).await.is_ok() {
-        written += piece.len();
-        tokio::task::yield_now().await;
-    }
-    written
+/// How long a peer that was told off may still be listened to, so that it can read why.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Writes until the peer closes.
+async fn write_until_closed(client: &mut Client, piece: &[u8]) {
+    within("the end of somebody who never stops", PATIENCE, async {
+        while client.try_send_bytes(piece).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -27,9 +30,7 @@ async fn headers_without_end_are_cut_off_and_cost_no_memory() {
     for mut client in [Client::websocket(&broker, &["v12.stomp"]).await, Client::tcp(&broker).await] {
         client.connect(&[("login", "alice")]).await;
         client.send_bytes(b"SEND\ndestination:/topic/7b\n").await;
-        let written = write_until_closed(&mut client, &b"x:".repeat(2_000), 64 << 20).await;
-        assert!(written < 64 << 20, "64 MB of headers were taken");
-        client.closed().await;
+        write_until_closed(&mut client, &b"x:".repeat(2_000)).await;
     }
     let mut many = Client::signed_in(&broker, "alice").await;
     let frame = (0..200).fold(Frame::new("SEND").with("destination", "/topic/7b"), |frame, number| {
@@ -75,8 +76,7 @@ async fn before_connect_little_is_listened_to() {
     let broker = Broker::start().await;
     for mut client in [Client::websocket(&broker, &[]).await, Client::tcp(&broker).await] {
         client.send_bytes(b"CONNECT\naccept-version:1.2\nhost:school\n").await;
-        let written = write_until_closed(&mut client, b"a-header:with-a-value\n", 16 << 20).await;
-        assert!(written < 16 << 20, "16 MB were taken before CONNECT");
+        write_until_closed(&mut client, b"a-header:with-a-value\n").await;
     }
 }
 
@@ -122,6 +122,29 @@ async fn a_frame_that_drips_forever_is_cut_off() {
         pace.tick().await;
         assert!(start.elapsed() < DEADLINE, "still listened to after {:?}", start.elapsed());
     }
+}
+
+#[tokio::test]
+async fn who_goes_on_after_its_close_stops_nobody_else() {
+    let broker = Broker::start().await;
+    for number in 0..8 {
+        let mut client = Client::signed_in(&broker, &format!("student-{number}")).await;
+        client.request(Frame::new("DISCONNECT")).await;
+        for code in [1000_u16, 1001, 1000] {
+            client.socket().write(Opcode::Close, true, &code.to_be_bytes()).await.expect("taken");
+        }
+        client.send_bytes(b"and another thing").await;
+        client.closed().await;
+    }
+    let before = broker.processor_time();
+    let start = Instant::now();
+    let mut client = Client::signed_in(&broker, "alice").await;
+    while start.elapsed() < Duration::from_secs(3) {
+        client.publish("/topic/7b", "still served").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let used = broker.processor_time() - before;
+    assert!(used < Duration::from_secs(1), "{used:?} of processor time for nothing");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ async fn health_says_alive_and_ready() {
 #[tokio::test]
 async fn metrics_follow_what_happens() {
     let broker = Broker::start().await;
+    let _first = Client::signed_in(&broker, "first").await;
     let text = get(broker.management(), "/metrics").await.body;
     assert!(text.contains("# TYPE "), "{text}");
     assert!(text.trim_end().ends_with("# EOF"), "OpenMetrics ends in EOF");

@@ -148,6 +148,7 @@ async fn the_newest_pong_alone_covers_all_before_it() {
         publisher.publish("/topic/7b", &number.to_string()).await;
         student.message().await;
         let _ = timeout(INTERVAL, student.ping()).await;
+        student.heart_beat().await;
     }
     let newest = student.unanswered.last().expect("a Ping behind five messages").clone();
     student.pong(&newest).await;

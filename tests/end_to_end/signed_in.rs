@@ -42,8 +42,8 @@ async fn two_tabs_stand_beside_each_other_and_the_lower_one_counts() {
     first.ack(&seen[2]).await;
     let seen = second.messages(3).await;
     second.ack(&seen[0]).await;
-    second.hang_up().await;
     first.hang_up().await;
+    second.hang_up().await;
     let mut again = tab(&broker, ALICE).await;
     assert_eq!(again.bodies(2).await, ["2", "3"]);
 }

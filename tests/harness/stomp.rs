@@ -62,6 +62,7 @@ pub struct Client {
     set_aside: VecDeque<Frame>,
     receipts_asked: u64,
     pongs: Pongs,
+    said_close: bool,
     /// The payloads of Pings that were read and not answered, oldest first.
     pub unanswered: Vec<Vec<u8>>,
     /// The subprotocol the broker chose.
@@ -128,6 +129,7 @@ impl Client {
             set_aside: VecDeque::new(),
             receipts_asked: 0,
             pongs: Pongs::Answered,
+            said_close: false,
             unanswered: Vec::new(),
             subprotocol,
         }
@@ -259,9 +261,9 @@ impl Client {
     /// Says goodbye, waits for the RECEIPT and the end.
     pub async fn disconnect(mut self) -> Close {
         self.request(Frame::new("DISCONNECT")).await;
-        if let Link::WebSocket(socket) = &mut self.link {
+        if matches!(self.link, Link::WebSocket(_)) {
             // A client that says goodbye closes normally, as libraries do.
-            let _ = socket.write(Opcode::Close, true, &1000_u16.to_be_bytes()).await;
+            self.say_close(&1000_u16.to_be_bytes()).await;
         }
         self.closed().await
     }
@@ -389,6 +391,13 @@ impl Client {
         }
     }
 
+    async fn say_close(&mut self, payload: &[u8]) {
+        if !std::mem::replace(&mut self.said_close, true) {
+            // The broker may be gone: there is nobody to tell then.
+            let _ = self.socket().write(Opcode::Close, true, payload).await;
+        }
+    }
+
     async fn first(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Frame {
         if let Some(index) = self.set_aside.iter().position(&wanted) {
             return self.set_aside.remove(index).expect("just found");
@@ -426,7 +435,7 @@ impl Client {
             Opcode::Close => {
                 let code = payload.first_chunk::<2>().map(|code| u16::from_be_bytes(*code));
                 let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default()).into_owned();
-                let _ = self.socket().write(Opcode::Close, true, &payload).await;
+                self.say_close(&payload).await;
                 self.heard.push_back(Heard::Closed(Close { code, reason }));
             }
             Opcode::Text | Opcode::Binary if last => self.take_message(opcode, &payload),

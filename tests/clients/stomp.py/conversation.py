@@ -5,7 +5,7 @@
 
 import sys
 
-from lesson import confirmed, connected, say
+from lesson import confirmed, connected, goodbye, say
 
 address, version = sys.argv[1:]
 room = f"/topic/python/{version}"
@@ -58,6 +58,5 @@ for name, end in (("aborted", connection.abort), ("committed", connection.commit
     end(name)
 say("transaction", bodies=[frames.next("MESSAGE").body for _ in range(2)])
 
-connection.disconnect(receipt="bye")
-confirmed(frames, "bye")
+goodbye(connection, frames)
 say("gone")

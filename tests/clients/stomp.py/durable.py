@@ -5,7 +5,7 @@
 
 import sys
 
-from lesson import confirmed, connected, say
+from lesson import confirmed, connected, goodbye, say
 
 ROOM = "/topic/python/durable"
 (address,) = sys.argv[1:]
@@ -25,8 +25,7 @@ def publish(*bodies):
     for body in bodies:
         connection.send(ROOM, body, receipt=body)
         confirmed(frames, body)
-    connection.disconnect(receipt="bye")
-    confirmed(frames, "bye")
+    goodbye(connection, frames)
 
 
 connection, frames, first = attend()
@@ -34,8 +33,7 @@ publish("one")
 message = frames.next("MESSAGE")
 connection.ack(message.headers["ack"], receipt="acknowledged")
 confirmed(frames, "acknowledged")
-connection.disconnect(receipt="bye")
-confirmed(frames, "bye")
+goodbye(connection, frames)
 
 publish("two", "three")
 connection, frames, second = attend()
@@ -45,5 +43,4 @@ say(
     second=second.headers,
     bodies=[frames.next("MESSAGE").body for _ in range(2)],
 )
-connection.disconnect(receipt="bye")
-confirmed(frames, "bye")
+goodbye(connection, frames)

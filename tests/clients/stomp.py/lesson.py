@@ -60,3 +60,11 @@ def confirmed(frames, receipt):
     if frame.headers["receipt-id"] != receipt:
         sys.exit(f"receipt {frame.headers} instead of {receipt}")
     return frame
+
+
+def goodbye(connection, frames):
+    """DISCONNECT with a receipt. The library reports the end of the socket before or after the RECEIPT."""
+    connection.disconnect(receipt="bye")
+    ends = [frames.next("RECEIPT", "END") for _ in range(2)]
+    if [frame.headers["receipt-id"] for frame in ends if frame] != ["bye"]:
+        sys.exit("no receipt of DISCONNECT")
