@@ -192,7 +192,7 @@ async fn what_is_not_legal_now_is_refused() {
         Frame::new("MESSAGE").with("destination", "/topic/7b"),
         Frame::new("SEND"),
         Frame::new("SUBSCRIBE").with("destination", "/topic/7b"),
-        Frame::new("UNSUBSCRIBE").with("id", "never subscribed"),
+        Frame::new("UNSUBSCRIBE"),
         Frame::new("ACK").with("id", "never sent"),
         Frame::new("COMMIT").with("transaction", "never begun"),
         Frame::new("SUBSCRIBE").with("id", "s").with("destination", "/topic/7b").with("selector", "a > 1"),
@@ -205,6 +205,16 @@ async fn what_is_not_legal_now_is_refused() {
         let error = client.error().await;
         assert!(!error.need("message").is_empty() && !error.text().is_empty(), "for {illegal}: {error}");
         client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn what_has_had_its_effect_already_is_confirmed_again() {
+    let broker = Broker::start().await;
+    let mut client = Client::signed_in(&broker, "alice").await;
+    client.subscribe("s", "/topic/7b", &[]).await;
+    for _ in 0..2 {
+        client.request(Frame::new("UNSUBSCRIBE").with("id", "s")).await;
     }
 }
 

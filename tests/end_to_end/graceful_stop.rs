@@ -106,10 +106,8 @@ async fn a_second_signal_ends_it_at_once() {
     broker.terminate();
     // It has begun to stop when the health says so.
     homeroom_tests::eventually("the stop to begin", Duration::from_secs(5), || async {
-        match TcpStream::connect(broker.management()).await {
-            Err(_) => Some(()),
-            Ok(_) => (homeroom_tests::get(broker.management(), "/health/ready").await.status == 503).then_some(()),
-        }
+        let ready = homeroom_tests::try_get(broker.management(), "/health/ready").await;
+        ready.map_or(true, |ready| ready.status == 503).then_some(())
     })
     .await;
     broker.terminate();

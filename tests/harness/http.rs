@@ -1,5 +1,7 @@
 //! One HTTP request on one connection.
 
+use std::io;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -19,18 +21,27 @@ pub struct Answer {
 /// `GET path` from `address` (`host:port`).
 ///
 /// # Panics
-/// When nobody answers in HTTP within the deadline.
+/// When nobody answers within the deadline.
 pub async fn get(address: &str, path: &str) -> Answer {
+    try_get(address, path).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+}
+
+/// The same from a server that may be gone.
+///
+/// # Errors
+/// The socket's.
+pub async fn try_get(address: &str, path: &str) -> io::Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let text = within(&format!("GET {path}"), DEADLINE, async {
-        let mut stream = TcpStream::connect(address).await.expect("the listener accepts");
-        stream.write_all(request.as_bytes()).await.expect("the request is taken");
+    let what = format!("GET {path}");
+    let answer = within(&what, DEADLINE, async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("the answer ends");
-        String::from_utf8_lossy(&answer).into_owned()
+        stream.read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
     })
-    .await;
-    parse(&text)
+    .await?;
+    parse(&String::from_utf8_lossy(&answer))
 }
 
 /// The sum of all series of a metric in the OpenMetrics text, `None` when there are none.
@@ -43,13 +54,13 @@ pub fn metric(text: &str, name: &str) -> Option<f64> {
     values.reduce(|sum, value| sum + value)
 }
 
-fn parse(text: &str) -> Answer {
+fn parse(text: &str) -> io::Result<Answer> {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.unwrap_or_else(|| panic!("no HTTP answer but {text:?}"));
+    let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no HTTP: {text:?}")))?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { join_chunks(body) } else { body.to_owned() };
-    Answer { status, head: head.to_owned(), body }
+    Ok(Answer { status, head: head.to_owned(), body })
 }
 
 fn join_chunks(mut rest: &str) -> String {
