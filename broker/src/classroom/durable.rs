@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use homeroom_storage::{Cursor, CursorKey, Epoch, Offset, Store};
+use homeroom_storage::{Cursor, CursorKey, Epoch, Offset, Settlement, Store};
 
 use super::bell::Bell;
 use super::now_millis;
@@ -179,6 +179,15 @@ impl Attachment {
         self.save(known, CEILING_LEAD);
     }
 
+    /// Moves the cursor as [`Attachment::settle`] does, but leaves it to the caller to save it, with a
+    /// record that it belongs to.
+    pub fn settle_with(&self, progress: Progress) -> Option<Settlement> {
+        let mut attached = self.durables.lock();
+        let known = attached.get_mut(&self.key)?;
+        known.holders.iter_mut().find(|holder| holder.id == self.id)?.progress = Some(progress);
+        Some(Settlement { key: self.key.clone(), cursor: self.cursor(known, CEILING_LEAD)? })
+    }
+
     fn save_known(&self) {
         let attached = self.durables.lock();
         if let Some(known) = attached.get(&self.key).filter(|known| known.holders.iter().any(|own| own.id == self.id)) {
@@ -187,12 +196,16 @@ impl Attachment {
     }
 
     fn save(&self, known: &Holders, lead: u64) {
-        let Some(lowest) = known.lowest() else { return };
+        if let Some(cursor) = self.cursor(known, lead) {
+            self.store.save(&self.key, cursor);
+        }
+    }
+
+    fn cursor(&self, known: &Holders, lead: u64) -> Option<Cursor> {
+        let Progress { settled, above } = known.lowest()?;
         let delivered = Offset(known.delivered().saturating_add(lead));
         self.ceiling.store(delivered.0, Ordering::Relaxed);
-        let Progress { settled, above } = lowest;
-        let cursor = Cursor { epoch: self.epoch, offset: settled, above, delivered, used: now_millis() };
-        self.store.save(&self.key, cursor);
+        Some(Cursor { epoch: self.epoch, offset: settled, above, delivered, used: now_millis() })
     }
 }
 

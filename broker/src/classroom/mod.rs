@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use homeroom_storage::{
-    Append, AppendError, Appended, Budget, Epoch, LogError, LogName, Message, Offset, Pending, Record, Retention, Seek,
-    Store, Tail,
+    Append, AppendError, Appended, Budget, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record,
+    Retention, Seek, Store, Tail,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -58,6 +58,8 @@ pub struct Classroom {
     log: LogName,
     epoch: Epoch,
     head_at_opening: Offset,
+    /// Milliseconds since 1970.
+    opened_at: u64,
     store: Store,
     rules: Arc<Rules>,
     recent: Recent,
@@ -96,6 +98,7 @@ impl Classroom {
             log,
             epoch: opened.bounds.epoch,
             head_at_opening: opened.bounds.head,
+            opened_at: now_millis(),
             store,
             rules,
             recent: Recent::new(opened.bounds.head, settings.recent),
@@ -126,9 +129,11 @@ impl Classroom {
         self.epoch
     }
 
-    /// The newest record when the room was opened: nothing behind it was delivered before.
-    pub fn head_at_opening(&self) -> Offset {
-        self.head_at_opening
+    /// How far messages were sent under a cursor. One that was saved before the room was opened may
+    /// carry a ceiling from before a crash, ahead of all that existed then.
+    pub fn delivered_before(&self, cursor: &Cursor) -> Offset {
+        let limit = if cursor.used < self.opened_at { self.head_at_opening } else { self.recent.head() };
+        cursor.delivered.min(limit)
     }
 
     /// Its newest messages.

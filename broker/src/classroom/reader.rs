@@ -34,6 +34,8 @@ pub struct Reader {
     mark: Mark,
     place: Place,
     gap: Option<OffsetRange>,
+    /// Messages that no log keeps are for those who are here: earlier ones are passed over.
+    here_since: u64,
     bell: Arc<Bell>,
     listener: u64,
 }
@@ -111,8 +113,9 @@ impl Reader {
     /// durable after this call rings the bell.
     pub fn new(classroom: Arc<Classroom>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
         let listener = classroom.listen(bell.clone());
+        let (here_since, _) = classroom.recent().end();
         let place = classroom.recent().join(mark).map_or(Place::Log, Place::Recent);
-        Reader { classroom, pattern, mark, place, gap: None, bell, listener }
+        Reader { classroom, pattern, mark, place, gap: None, here_since, bell, listener }
     }
 
     /// A reader of what comes from now on, what no log keeps included.
@@ -120,7 +123,7 @@ impl Reader {
         let listener = classroom.listen(bell.clone());
         let (sequence, head) = classroom.recent().end();
         let (place, mark) = (Place::Recent(sequence), Mark::after(head));
-        Reader { classroom, pattern, mark, place, gap: None, bell, listener }
+        Reader { classroom, pattern, mark, place, gap: None, here_since: sequence, bell, listener }
     }
 
     /// The classroom it reads.
@@ -172,7 +175,10 @@ impl Reader {
                 }
                 Place::Recent(_) => match self.fill_from_recent(budget, steps) {
                     Some(filled) => return filled,
-                    None => self.place = Place::Log,
+                    None => {
+                        self.here_since = self.classroom.recent().end().0;
+                        self.place = Place::Log;
+                    }
                 },
             }
         }
@@ -219,14 +225,15 @@ impl Reader {
     /// `None` when what comes next has left the memory.
     fn fill_from_recent(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> Option<Filled> {
         let Place::Recent(sequence) = self.place else { return None };
-        let (mark, gap, pattern) = (&mut self.mark, &mut self.gap, &self.pattern);
+        let (mark, gap, pattern, here_since) = (&mut self.mark, &mut self.gap, &self.pattern, self.here_since);
         let mut enough = false;
         let walk = self.classroom.recent().walk(sequence, |entry| {
             let before = *mark;
             if entry.durable {
                 *mark = entry.mark();
             }
-            if !pattern.matches(&entry.path) {
+            let missed = !entry.durable && entry.sequence < here_since;
+            if missed || !pattern.matches(&entry.path) {
                 return ControlFlow::Continue(());
             }
             let flow = hand_out(entry.clone(), before, gap, budget, steps);

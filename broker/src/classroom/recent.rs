@@ -89,7 +89,6 @@ impl Recent {
         if mark.read_after() < inner.floor {
             return None;
         }
-        // Messages that no log keeps are for those who were here: the reader begins behind them.
         let before = inner.entries.iter().rposition(|entry| entry.durable && entry.mark() <= mark);
         let behind_head = mark >= Mark::after(inner.head);
         Some(match before {
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_comes_from_the_log_is_not_shown_what_no_log_keeps() {
+    fn what_no_log_keeps_stands_where_it_came() {
         let recent = recent(10);
         push(&recent, 11, 1);
         recent.push_ephemeral(record(0, 1), "a".into());

@@ -64,7 +64,7 @@ impl Connection {
         };
         if publication.persistent {
             let in_flight = self.in_flight.get_or_insert_default();
-            in_flight.append(&room, vec![publication.message], publication.key, ticket);
+            in_flight.append(&room, vec![publication.message], publication.key, Vec::new(), ticket);
             return None;
         }
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
@@ -95,6 +95,7 @@ impl Connection {
         };
         let Some(Joint { topic, messages, key }) = parts else {
             self.acknowledge_all(&commit);
+            self.save_acknowledged();
             self.confirm_when_kept(commit.ticket);
             return None;
         };
@@ -102,17 +103,28 @@ impl Connection {
             self.enter(topic.classroom().to_owned());
             return Some(Event::Commit(commit));
         };
-        self.in_flight.get_or_insert_default().append(&room, messages, key, commit.ticket);
-        self.acknowledge_all(&commit);
+        // Acknowledged and stored together or not at all.
+        let settlements = match self.acknowledge_all(&commit) {
+            true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
+            false => Vec::new(),
+        };
+        self.in_flight.get_or_insert_default().append(&room, messages, key, settlements, commit.ticket);
         None
     }
 
-    fn acknowledge_all(&mut self, commit: &Commit) {
+    /// Takes up the ACKs and NACKs of a transaction. Says whether there are any.
+    fn acknowledge_all(&mut self, commit: &Commit) -> bool {
+        let mut any = false;
         for operation in &commit.operations {
             if let Operation::Acknowledge(acknowledge) = operation {
-                self.acknowledge(acknowledge);
+                any |= self.apply(acknowledge);
             }
         }
+        any
+    }
+
+    fn save_acknowledged(&mut self) {
+        self.subscriptions.iter_mut().for_each(Subscription::save_acknowledged);
     }
 
     fn subscribe(&mut self, subscribe: Subscribe) -> Option<Event> {
@@ -150,12 +162,20 @@ impl Connection {
     }
 
     fn acknowledge(&mut self, acknowledge: &Acknowledge) {
+        if self.apply(acknowledge) {
+            self.save_acknowledged();
+            self.confirm_when_kept(acknowledge.ticket);
+        }
+    }
+
+    /// Takes up an ACK or NACK; `false` if it names nothing of ours, which has been refused then.
+    fn apply(&mut self, acknowledge: &Acknowledge) -> bool {
         let Some((acknowledged, subscription)) = read_reference(&acknowledge.message) else {
             let remedy = "Send back the ack header of the MESSAGE (its message-id in STOMP 1.1) unchanged.";
             let reason = "the frame names no message of this broker";
             let refusal = refusal(code::BAD_REQUEST, "unknown message", reason, false, remedy);
             self.refuse(acknowledge.ticket, refusal);
-            return;
+            return false;
         };
         let wanted = |known: &&mut Subscription| subscription.as_deref().is_none_or(|id| *known.id == *id);
         if let Acknowledged::At(position) = acknowledged {
@@ -164,7 +184,7 @@ impl Connection {
                 apply(known, position, acknowledge);
             }
         }
-        self.confirm_when_kept(acknowledge.ticket);
+        true
     }
 
     /// Confirms when the cursors that moved so far are on disk.

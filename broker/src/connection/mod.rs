@@ -46,6 +46,8 @@ use crate::transport::{Inbound, Kind, Link, Received};
 
 /// After the last word, so long is waited for the peer to take it and close.
 const LINGER: Duration = Duration::from_secs(2);
+/// What a peer still sends is read and forgotten, so often at most.
+const LINGER_READS: usize = 64;
 /// After DISCONNECT's RECEIPT, so long is waited for the client to close.
 const GOOD_BYE: Duration = Duration::from_secs(5);
 /// Where no heart-beats were negotiated, a silent WebSocket is asked for a sign of life so often.
@@ -448,11 +450,11 @@ impl Connection {
         }
         // Unread bytes at a close make the kernel send a reset, which can overtake our last word.
         self.link.finish().await;
-        let mut nothing = Vec::new();
-        while Instant::now() < until && tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
-            let mut over = false;
+        let (mut nothing, mut rounds) = (Vec::new(), 0);
+        while rounds < LINGER_READS && tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
+            let mut over = Instant::now() >= until;
             match self.link.receive(&mut nothing, |inbound| over |= matches!(inbound, Inbound::Closed(_))) {
-                Received::Some | Received::Nothing if !over => {}
+                Received::Some | Received::Nothing if !over => rounds += 1,
                 _ => return,
             }
         }

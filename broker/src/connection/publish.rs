@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, Stream};
 use homeroom_protocol::{Headers, Refusal, Send, Ticket};
-use homeroom_storage::{Append, AppendError, Appended, Lane, LogName, Message, Refusal as StoreRefusal};
+use homeroom_storage::{Append, AppendError, Appended, Lane, LogName, Message, Refusal as StoreRefusal, Settlement};
 
 use super::disconnect::{code, refusal};
 use super::envelope;
@@ -143,13 +143,14 @@ impl InFlight {
         room: &Classroom,
         messages: Vec<Message>,
         key: Option<Box<str>>,
+        settlements: Vec<Settlement>,
         ticket: Option<Ticket>,
     ) {
         let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
         let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
         *waiting += 1;
         let lane = Some(lane.clone());
-        let append = Append { log: log.clone(), messages, settlements: Vec::new(), key, deadline: None, lane };
+        let append = Append { log: log.clone(), messages, settlements, key, deadline: None, lane };
         let answer = room.append(append);
         let answer = Box::pin(async move { answer.await.map(Some).map_err(|error| append_refusal(&error)) });
         self.wait(Landing { answer, landed: Some(Landed { ticket, result: Ok(None), log: Some(log), bytes }) });

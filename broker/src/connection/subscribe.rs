@@ -99,9 +99,7 @@ pub(super) struct Ready {
 /// What is wrong with it, in words for the client.
 pub(super) fn read(services: &Services, person: &Identity, subscribe: &Subscribe) -> Result<Request, Refusal> {
     let headers = &subscribe.headers;
-    if headers.get("selector").is_some() {
-        return Err(bad("selector is not supported", "Subscribe to a narrower destination, or filter in the client."));
-    }
+    refuse_unsupported(headers)?;
     let pattern = services.registry.rules().subscribable(&subscribe.destination);
     let pattern = Arc::new(pattern.map_err(|error| unknown_destination(&error.to_string()))?);
     Ok(Request {
@@ -207,8 +205,7 @@ async fn place(
     }
     let Some(attachment) = attachment else { return Ok(placed) };
     if let Some(cursor) = stored.filter(|cursor| cursor.epoch == room.epoch()) {
-        // A ceiling saved before a restart may lie ahead of all that existed then.
-        placed.source.delivered_to = attachment.delivered().max(cursor.delivered.min(room.head_at_opening()));
+        placed.source.delivered_to = attachment.delivered().max(room.delivered_before(&cursor));
         if request.start.is_none() {
             placed.source.skip = cursor.above;
         }
@@ -359,6 +356,18 @@ pub(super) async fn enter(services: &Services, name: &str) -> Result<Arc<Classro
             Err(EnterError::Log(error)) if tokio::time::Instant::now() >= give_up => return Err(log_refusal(error)),
             Err(EnterError::Log(_)) => tokio::time::sleep(TRY_AGAIN).await,
         }
+    }
+}
+
+/// Words that would be ignored at the client's cost are refused.
+fn refuse_unsupported(headers: &Headers) -> Result<(), Refusal> {
+    if headers.contains("selector") {
+        return Err(bad("selector is not supported", "Subscribe to a narrower destination, or filter in the client."));
+    }
+    let no_local = first_of(headers, &["no-local", "activemq.noLocal"]);
+    match no_local.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        true => Err(bad("no-local is not supported", "Leave out messages whose user-id is your own.")),
+        false => Ok(()),
     }
 }
 

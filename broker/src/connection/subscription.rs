@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use homeroom_protocol::AckMode;
-use homeroom_storage::{Offset, Position};
+use homeroom_storage::{Offset, Position, Settlement};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -156,6 +156,13 @@ impl Source {
         self.standing.pass(self.reader.mark().passed().0);
     }
 
+    /// How far it is acknowledged. What the reader has handed out was sent or rewound by now: its mark is
+    /// what was considered.
+    fn acknowledged(&self, window: &Window, index: usize) -> (Offset, Vec<RangeInclusive<u64>>) {
+        let (low, above) = window.progress(index, self.reader.mark());
+        (low.max(Offset(self.standing.settled)), above)
+    }
+
     /// Moves the durable cursor, if there is one and it has moved.
     pub(super) fn save(&mut self, settled: Offset, above: Vec<RangeInclusive<u64>>) {
         let Some(attachment) = &self.attachment else { return };
@@ -219,14 +226,23 @@ impl Subscription {
         }
     }
 
-    /// An ACK: moves the cursors of the logs it concerns.
+    /// An ACK. The cursors move with [`Subscription::save_acknowledged`] or [`Subscription::settlements`].
     pub(super) fn acknowledge(&mut self, position: Position) {
         let Some(window) = &mut self.window else { return };
         match self.ack {
             AckMode::Client => window.acknowledge_through(position),
             AckMode::ClientIndividual | AckMode::Auto => window.acknowledge_one(position),
         }
-        self.save_acknowledged();
+    }
+
+    /// Where the cursors stand by now, to be stored with a record.
+    pub(super) fn settlements(&mut self) -> Vec<Settlement> {
+        let Some(window) = &self.window else { return Vec::new() };
+        let progress = |(index, source): (usize, &Source)| {
+            let (settled, above) = source.acknowledged(window, index);
+            source.attachment.as_ref()?.settle_with(Progress { settled, above })
+        };
+        self.sources.iter().enumerate().filter_map(progress).collect()
     }
 
     /// A NACK: the message comes again at `at`.
@@ -240,9 +256,8 @@ impl Subscription {
     pub(super) fn save_acknowledged(&mut self) {
         let Some(window) = &self.window else { return };
         for (index, source) in self.sources.iter_mut().enumerate() {
-            // What the reader has handed out was sent or rewound by now: its mark is what was considered.
-            let (low, above) = window.progress(index, source.reader.mark());
-            source.save(low.max(Offset(source.standing.settled)), above);
+            let (settled, above) = source.acknowledged(window, index);
+            source.save(settled, above);
         }
     }
 
