@@ -16,10 +16,15 @@ export async function startSite(test, brokerAddress) {
     "/": { type: "text/html", bytes: await readFile(path.join(here, "page.html")) },
     "/page.js": { type: "text/javascript", bytes: await readFile(path.join(here, "page.js")) },
     "/stomp.js": { type: "text/javascript", bytes: await readFile(library) },
+    "/busy": { type: "text/plain", bytes: Buffer.from("noted") },
     "/elsewhere": { type: "text/html", bytes: Buffer.from("<!doctype html><title>Elsewhere</title>") },
   };
+  let sayBusy;
+  const busy = new Promise((resolve) => (sayBusy = resolve));
   const server = createServer((request, response) => {
-    const file = files[new URL(request.url, "http://site").pathname];
+    const { pathname } = new URL(request.url, "http://site");
+    const file = files[pathname];
+    if (pathname === "/busy") sayBusy();
     response.writeHead(file ? 200 : 404, { "content-type": file?.type ?? "text/plain" });
     response.end(file?.bytes);
   });
@@ -31,7 +36,7 @@ export async function startSite(test, brokerAddress) {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${server.address().port}/`, line };
+  return { url: `http://127.0.0.1:${server.address().port}/`, line, busy };
 }
 
 class Line {

@@ -44,12 +44,12 @@ async function firefoxPage(test, url, line) {
 for (const [browser, open] of [["Chromium", chromiumPage], ["Firefox", firefoxPage]]) {
   async function lesson(test) {
     const broker = await startBroker(test, HEARTBEATS);
-    const { url, line } = await startSite(test, broker.address);
+    const { url, line, busy } = await startSite(test, broker.address);
     const page = await open(test, url, line);
     await until("the first subscription", () => page.ask("subscribed === 1"));
     await broker.publisher(QUIZ, numbers(1, 10));
     await until("live messages", () => page.ask("seen.length === 10"));
-    return { page, line, publish: (first, last) => broker.publisher(QUIZ, numbers(first, last)) };
+    return { page, line, busy, publish: (first, last) => broker.publisher(QUIZ, numbers(first, last)) };
   }
 
   async function isComplete(page, last) {
@@ -89,11 +89,13 @@ for (const [browser, open] of [["Chromium", chromiumPage], ["Firefox", firefoxPa
   });
 
   test(`${browser}: busy for 4.5 s with heart-beats of 1 s`, { timeout: 120_000 }, async (t) => {
-    const { page, line, publish } = await lesson(t);
+    const { page, line, busy, publish } = await lesson(t);
     await page.ask("beBusy(4500)");
+    await busy;
     // A busy page sends no heart-beats. What the browser says by itself once it has the messages is the Pong.
+    const answered = line.heard();
     await publish(11, 40);
-    await line.heard();
+    await answered;
     await until("the end of the long task", () => page.ask("events.includes('free again')"));
     await isComplete(page, 40);
     await publish(41, 50);
