@@ -14,21 +14,38 @@ const ANY = "127.0.0.1:0";
 /** Starts the binary that HOMEROOM_BIN names, with settings from the environment; stopped when the test is over. */
 export async function startBroker(test, settings = {}) {
   const directory = await mkdtemp(path.join(tmpdir(), "homeroom-"));
-  const flags = ["serve", "--listen", ANY, "--stomp", ANY, "--management", ANY, "--data", path.join(directory, "data")];
+  let broker = await spawnBroker(directory, ANY, settings);
+  test.after(async () => {
+    await broker.kill();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const { address } = broker;
+  return {
+    address,
+    url: `http://${address}`,
+    publisher: await publisher(test, `ws://${address}/ws`),
+    kill: () => broker.kill(),
+    /** On the same address and the same directory. */
+    restart: async () => (broker = await spawnBroker(directory, address, settings)),
+  };
+}
+
+async function spawnBroker(directory, address, settings) {
+  const flags = ["serve", "--listen", address, "--stomp", ANY, "--management", ANY, "--data", path.join(directory, "data")];
   const env = { ...process.env, ...settings };
   const child = spawn(process.env.HOMEROOM_BIN, flags, { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  test.after(async () => {
-    child.kill("SIGKILL");
-    await ended;
-    await rm(directory, { recursive: true, force: true });
-  });
   const first = await Promise.race([firstLine(child.stdout), ended.then(() => undefined)]);
   if (first === undefined) throw new Error(`the broker did not start:\n${said}`);
-  const { http } = JSON.parse(first);
-  return { address: http, url: `http://${http}`, publisher: await publisher(test, `ws://${http}/ws`) };
+  return {
+    address: JSON.parse(first).http,
+    kill: () => {
+      child.kill("SIGKILL");
+      return ended;
+    },
+  };
 }
 
 function firstLine(stream) {

@@ -11,7 +11,7 @@ const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch:
 
 /** Opens views of classroom 7b, each with a browser context of its own. */
 async function classroom(test) {
-  const { url } = await startBroker(test);
+  const broker = await startBroker(test);
   const browser = await openChromium(test);
   const complaints = [];
   const enter = async (address, options = {}) => {
@@ -22,7 +22,7 @@ async function classroom(test) {
       if (message.type() === "error" && !message.text().includes("WebSocket")) complaints.push(`${address}: ${message.text()}`);
     });
     page.setDefaultTimeout(20_000);
-    await page.goto(`${url}/${address}`);
+    await page.goto(`${broker.url}/${address}`);
     return page;
   };
   const join = async (address, options) => {
@@ -30,7 +30,7 @@ async function classroom(test) {
     await page.getByText("Connected", { exact: true }).waitFor();
     return page;
   };
-  return { enter, join, url, complaints };
+  return { enter, join, broker, complaints };
 }
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -127,15 +127,32 @@ test("who was offline sees what was missed, in order, marked and counted", TIMEO
   assert.deepEqual(complaints, []);
 });
 
+test("the broker is killed and started again, and the lesson goes on", TIMEOUT, async (t) => {
+  const { join, broker } = await classroom(t);
+  const teacher = await join("#/teacher/7b");
+  const alice = await join("#/student/7b/alice");
+  await button(teacher, "Start the sample quiz").click();
+  await question(alice).waitFor();
+  await broker.kill();
+  await alice.getByText("Connection lost").waitFor();
+  await alice.keyboard.press("2");
+  await alice.getByText("Your answer waits").waitFor();
+  await broker.restart();
+  await received(alice).waitFor();
+  await barsAre(teacher, [0, 1, 0, 0]);
+  await button(teacher, "Next question").click();
+  await question(alice).getByText("7 × 8").waitFor();
+  assert.deepEqual(await history(alice), ["asked 1 live", "asked 2 live"], "nothing was missed, nothing came twice");
+});
+
 test("the roster says who is here", TIMEOUT, async (t) => {
   const { join } = await classroom(t);
-  const names = (page) => page.locator(".roster li").evaluateAll((all) => all.map((line) => line.lastChild.previousSibling.textContent.trim() || line.innerText));
   const teacher = await join("#/teacher/7b");
   await teacher.getByText("Nobody yet.").waitFor();
   const alice = await join("#/student/7b/alice");
   await join("#/student/7b/bob");
   const roster = teacher.locator(".roster");
-  await until("two students", async () => /2\s+A\s*alice\s+B\s*bob/.test(await roster.innerText()) || names(teacher));
+  await until("two students", async () => /2\s+A\s*alice\s+B\s*bob/.test(await roster.innerText()) || roster.innerText());
   await alice.locator(".roster").getByText("you").waitFor();
   await button(alice, "Go offline").click();
   await until("bob alone", async () => !(await roster.innerText()).includes("alice"), { within: 60_000 });
