@@ -9,6 +9,7 @@ import { historyView } from "./history.ts";
 import { emptyLesson, fold, type Lesson, missedIn, openQuestion, type Question, readQuizEvent } from "./lesson.ts";
 import type { View } from "./main.ts";
 import { Notebook } from "./notebook.ts";
+import { readPosition } from "./position.ts";
 import { Reader } from "./reader.ts";
 import { foldRoster, type Roster, rosterView } from "./roster.ts";
 import { shell, statusView, troubleView } from "./shell.ts";
@@ -73,7 +74,7 @@ export class StudentView implements View {
           <div class="column">
             ${troubleView(this.#connection, this.#name)} ${this.#awayNote()}
             ${question ? this.#questionView(question) : waitingView()}
-            <p class="unseen" role="status" data-testid="announcement">
+            <p class="unseen" role="status">
               ${missed > 0 ? `${missed} missed messages arrived. ` : nothing}${question ? `New question: ${question.text}` : nothing}
             </p>
             ${historyView(this.#lesson, (asked) => this.#answerTo(asked))}
@@ -127,8 +128,9 @@ export class StudentView implements View {
     if (pending) return "Your answer waits and is sent when you are back.";
     const confirmed = this.#notebook.answer(question.id);
     if (!confirmed) return "Tap an answer, or press its number. You may change it until the question is closed.";
+    const place = readPosition(confirmed.position)?.offset;
     return html`<span class="tick" aria-hidden="true">✓</span> Received
-      <span class="quiet">and stored at position ${confirmed.position}</span>`;
+      <span class="quiet">and stored${place === undefined ? "" : ` as message ${place}`}</span>`;
   }
 
   #answer(question: Question, option: number): void {
