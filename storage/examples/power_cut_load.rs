@@ -63,7 +63,13 @@ async fn publish(store: Store, seed: u64, records: u64) {
         let position = appended.unwrap_or_else(|error| panic!("{error}")).position;
         say(&format!("{log} {} {} {hash}\n", position.epoch, position.offset));
         let owner: Arc<str> = format!("user:{}", random % 30).into();
-        let cursor = Cursor { epoch: position.epoch, offset: Offset(position.offset.0), above: vec![], used: n };
+        let cursor = Cursor {
+            epoch: position.epoch,
+            offset: Offset(position.offset.0),
+            above: vec![],
+            delivered: position.offset,
+            used: n,
+        };
         store.save(&CursorKey { log, owner, name: "load".into() }, cursor);
         if random.is_multiple_of(200) {
             tokio::time::sleep(Duration::from_millis(random % 300)).await;

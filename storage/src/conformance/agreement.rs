@@ -62,7 +62,8 @@ async fn make(store: &Store, call: Call) -> String {
             if let Some(bounds) = store.bounds(&name(log)).await.unwrap() {
                 let used = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
                 let above = vec![offset + 2..=offset + 2 + above];
-                let cursor = Cursor { epoch: bounds.epoch, offset: Offset(offset), above, used };
+                let cursor =
+                    Cursor { epoch: bounds.epoch, offset: Offset(offset), above, delivered: Offset(offset), used };
                 store.save(&cursor_key(&name(log), &owner.to_string()), cursor);
             }
             String::new()
