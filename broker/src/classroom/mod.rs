@@ -24,7 +24,7 @@ use homeroom_storage::{
     Append, AppendError, Appended, Budget, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record,
     Retention, Seek, Store, Tail,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::bell::Bell;
@@ -37,8 +37,8 @@ use crate::router::{Pattern, Rules};
 
 /// What a page of the log holds at most.
 const PAGE: Budget = Budget { records: 256, bytes: 64 * 1024 };
-/// Messages no log keeps that may wait for their turn; more are dropped, as a full network would.
-const EPHEMERAL_WAITING_MAX: usize = 1024;
+/// Errands that may wait for their turn; messages no log keeps are dropped beyond, as a full network would.
+const ERRANDS_WAITING_MAX: usize = 1024;
 
 /// How rooms are kept.
 #[derive(Clone, Debug)]
@@ -67,11 +67,20 @@ pub struct Classroom {
     listener_next: AtomicU64,
     durables: Arc<Durables>,
     presence: Presence,
-    ephemeral: mpsc::Sender<Ephemeral>,
+    errands: mpsc::Sender<Errand>,
     ended: AtomicBool,
 }
 
-/// A message that no log keeps, and what it must follow.
+/// What the room's own task is asked to do, behind everything that was confirmed before.
+#[derive(Debug)]
+enum Errand {
+    /// Show a message that no log keeps.
+    Show(Ephemeral),
+    /// Say when all that was confirmed has been taken in.
+    CatchUp(oneshot::Sender<()>),
+}
+
+/// A message that no log keeps.
 #[derive(Debug)]
 struct Ephemeral {
     message: Message,
@@ -92,7 +101,7 @@ impl Classroom {
     ) -> Result<Arc<Classroom>, LogError> {
         let log = log_name(name);
         let opened = store.open(&log, retention).await?;
-        let (ephemeral, waiting) = mpsc::channel(EPHEMERAL_WAITING_MAX);
+        let (errands, waiting) = mpsc::channel(ERRANDS_WAITING_MAX);
         let classroom = Arc::new(Classroom {
             name: name.into(),
             log,
@@ -106,7 +115,7 @@ impl Classroom {
             listener_next: AtomicU64::new(1),
             durables: Arc::default(),
             presence: Presence::new(settings.presence_grace),
-            ephemeral,
+            errands,
             ended: AtomicBool::new(false),
         });
         let roster = Roster::new(classroom.presence.stirred(), settings.presence_coalesce);
@@ -170,7 +179,17 @@ impl Classroom {
     /// everything that was confirmed before this call. Dropped when too many wait.
     pub fn publish_ephemeral(&self, message: Message, path: String) {
         // A full queue drops the message, which is what "not persistent" allows.
-        let _ = self.ephemeral.try_send(Ephemeral { message, path });
+        let _ = self.errands.try_send(Errand::Show(Ephemeral { message, path }));
+    }
+
+    /// Resolves when everything that was confirmed before this call is in [`Classroom::recent`]. A
+    /// publisher may hold a receipt a moment before the room has taken the message in.
+    pub async fn catch_up(&self) {
+        let (done, caught_up) = oneshot::channel();
+        if self.errands.send(Errand::CatchUp(done)).await.is_ok() {
+            // A room that ends meanwhile has nothing more to take in.
+            let _ = caught_up.await;
+        }
     }
 
     /// A notice of the broker itself, for `$…` channels.
@@ -320,7 +339,7 @@ impl Roster {
 }
 
 /// The room's own task: takes in what became durable, and wakes.
-async fn follow(room: Weak<Classroom>, mut tail: Tail, mut waiting: mpsc::Receiver<Ephemeral>, mut roster: Roster) {
+async fn follow(room: Weak<Classroom>, mut tail: Tail, mut waiting: mpsc::Receiver<Errand>, mut roster: Roster) {
     loop {
         tokio::select! {
             biased;
@@ -335,14 +354,25 @@ async fn follow(room: Weak<Classroom>, mut tail: Tail, mut waiting: mpsc::Receiv
                     }
                 }
             }
-            ephemeral = waiting.recv() => {
-                let (Some(room), Some(ephemeral)) = (room.upgrade(), ephemeral) else { return };
-                // What was confirmed before it was sent is on the tail by now, and goes first.
+            errand = waiting.recv() => {
+                let (Some(room), Some(errand)) = (room.upgrade(), errand) else { return };
+                // What was confirmed before it is on the tail by now, and goes first.
+                let mut new = false;
                 while let Some(record) = tail.try_next() {
                     room.take_in(&record);
+                    new = true;
                 }
-                room.show(ephemeral);
-                room.wake_all();
+                match errand {
+                    Errand::Show(ephemeral) => {
+                        room.show(ephemeral);
+                        new = true;
+                    }
+                    // Whoever asked may have gone.
+                    Errand::CatchUp(done) => drop(done.send(())),
+                }
+                if new {
+                    room.wake_all();
+                }
             }
             () = roster.due() => {
                 let Some(room) = room.upgrade() else { return };

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::barrier::{Confirmation, Standing};
 use super::disconnect::{code, refusal};
-use super::envelope::Repeat;
+use super::envelope::{Repeat, is_of_session};
 use super::subscription::{Due, Subscription};
 use super::window::Again;
 use super::{Connection, Ending, Phase};
@@ -122,9 +122,13 @@ impl Connection {
         parcels
     }
 
-    /// The bytes of a message; none for one that was acknowledged before: its reader has passed it.
+    /// The bytes of a message; none for one that was acknowledged before or is not wanted: its reader
+    /// has passed it.
     fn parcel(&self, index: usize, source: usize, step: Step) -> Option<Parcel> {
         let subscription = &self.subscriptions[index];
+        if subscription.not_of.as_ref().is_some_and(|session| is_of_session(step.entry.message(), session)) {
+            return None;
+        }
         let known = &subscription.sources[source];
         let repeat = known.repeat(&step)?;
         let framed = subscription.look.framed(known.reader.classroom(), &step.entry, &repeat);

@@ -31,15 +31,25 @@ const SET_BY_BROKER: [&str; 13] = [
 /// Canonical words first, aliases behind.
 const IDEMPOTENCY_KEY: [&str; 4] = ["idempotency-key", "Nats-Msg-Id", "_AMQ_DUPL_ID", "x-deduplication-header"];
 
+/// The session that sent a message, kept beside its headers and shown to nobody. No client can write
+/// this name: a NUL ends a frame.
+const SESSION: &str = "\0session";
+
 /// A SEND as the log keeps it.
-pub fn message(shown: String, headers: &Headers, body: Bytes, publisher: Option<&Arc<str>>) -> Message {
+pub fn message(shown: String, headers: &Headers, body: Bytes, publisher: Option<&Arc<str>>, session: &str) -> Message {
     let kept = headers.iter().filter(|(name, _)| !SET_BY_BROKER.contains(name));
+    let kept = kept.chain([(SESSION, session)]);
     Message {
         destination: shown.into(),
         headers: kept.map(|(name, value)| (name.into(), value.into())).collect(),
         body,
         publisher: publisher.map(|name| (**name).into()),
     }
+}
+
+/// Whether a message was sent in this session.
+pub fn is_of_session(message: &Message, session: &str) -> bool {
+    message.headers.iter().any(|(name, value)| **name == *SESSION && **value == *session)
 }
 
 /// The first of these headers that is there.
@@ -129,7 +139,8 @@ impl Look {
         own.extend(repeat.redelivered.then_some(("redelivered", "true")));
         own.extend(count.as_deref().map(|count| ("delivery-count", count)));
         own.extend(repeat.gap.as_deref().map(|gap| ("gap", gap)));
-        let kept = message.headers.iter().map(|(name, value)| (&**name, &**value));
+        let kept = message.headers.iter().filter(|(name, _)| **name != *SESSION);
+        let kept = kept.map(|(name, value)| (&**name, &**value));
         let mut frame = Vec::with_capacity(message.cost() + 256);
         encode_message(&mut frame, self.version, &head, own.into_iter().chain(kept), &message.body);
         websocket::framed(&frame)
@@ -213,8 +224,9 @@ mod tests {
         {
             headers.push(name, value);
         }
-        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None);
+        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None, "7");
         let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["x-mine", "content-type"]);
+        assert_eq!(names, ["x-mine", "content-type", SESSION]);
+        assert!(is_of_session(&message, "7") && !is_of_session(&message, "8"));
     }
 }

@@ -47,6 +47,7 @@ impl Connection {
         let limits = &self.services.settings.limits;
         self.link.raise_limit(usize::try_from(limits.body_bytes + limits.header_bytes + 1024).unwrap_or(usize::MAX));
         let session = random().map_or_else(|| "0".to_owned(), |number| format!("{number:016x}"));
+        self.session_id = session.as_str().into();
         let user_name = self.person.user.as_ref().map(ToString::to_string);
         self.session.accept(Accepted { session, server: self.services.server.to_owned(), user_name }, now);
         self.services.metrics.connected(self.link.kind(), self.session.version());
@@ -54,7 +55,7 @@ impl Connection {
 
     fn send(&mut self, send: Send) -> Option<Event> {
         let ticket = send.ticket;
-        let publication = match publish::read(self.services.registry.rules(), &self.person, &send) {
+        let publication = match publish::read(self.services.registry.rules(), &self.person, &self.session_id, &send) {
             Ok(publication) => publication,
             Err(refusal) => return self.refuse(ticket, refusal),
         };
@@ -85,7 +86,9 @@ impl Connection {
 
     fn commit(&mut self, commit: Commit) -> Option<Event> {
         let sends = commit.operations.iter().filter_map(|operation| match operation {
-            Operation::Send(send) => Some(publish::read(self.services.registry.rules(), &self.person, send)),
+            Operation::Send(send) => {
+                Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
+            }
             Operation::Acknowledge(_) => None,
         });
         let one_room = sends.collect::<Result<Vec<_>, _>>().and_then(publish::one_room);
@@ -254,6 +257,7 @@ impl Connection {
             ack: request.ack,
             window,
             repeats: Vec::new(),
+            not_of: request.no_local.then(|| self.session_id.clone()),
             first: None,
             joins: request.pattern.classroom().is_none().then_some(Joins { durable, generation }),
             presence: None,

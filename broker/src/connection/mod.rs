@@ -114,6 +114,7 @@ struct Connection {
     bell: Arc<Bell>,
     phase: Phase,
     person: Identity,
+    session_id: Box<str>,
     subscriptions: Vec<Subscription>,
     subscription_next: u64,
     /// Of the subscriptions, the one whose turn it is.
@@ -167,6 +168,7 @@ impl Connection {
             bell: tracked.bell().clone(),
             phase: Phase::Talking,
             person: Identity::default(),
+            session_id: Box::default(),
             subscriptions: Vec::new(),
             subscription_next: 0,
             turn: 0,

@@ -39,12 +39,13 @@ pub(super) struct Publication {
 ///
 /// # Errors
 /// What is wrong with it, in words for the client.
-pub(super) fn read(rules: &Rules, person: &Identity, send: &Send) -> Result<Publication, Refusal> {
+pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send) -> Result<Publication, Refusal> {
     let destination = rules.sendable(&send.destination);
     let Destination::Topic(topic) = destination.map_err(|error| destination_refusal(&error))?;
     let key = idempotency_key(&send.headers)?;
     let persistent = envelope::is_persistent(&send.headers);
-    let message = envelope::message(topic.shown.clone(), &send.headers, send.body.clone(), person.user.as_ref());
+    let (shown, body, publisher) = (topic.shown.clone(), send.body.clone(), person.user.as_ref());
+    let message = envelope::message(shown, &send.headers, body, publisher, session);
     Ok(Publication { topic, message, key, persistent })
 }
 

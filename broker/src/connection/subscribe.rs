@@ -27,6 +27,8 @@ const REWIND_MAX: u64 = 10_000;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// Headers of ActiveMQ and Artemis for a durable subscription's name.
 const NAME_HEADERS: [&str; 3] = ["durable-subscription-name", "durable-subscriber-name", "activemq.subscriptionName"];
+/// The canonical word and ActiveMQ's.
+const NO_LOCAL_HEADERS: [&str; 2] = ["no-local", "activemq.noLocal"];
 /// Headers of RabbitMQ that make a subscription durable under its id.
 const DURABLE_HEADERS: [&str; 2] = ["durable", "persistent"];
 
@@ -43,6 +45,8 @@ pub(super) struct Request {
     receipt: bool,
     /// How messages are acknowledged.
     pub ack: AckMode,
+    /// What this connection itself sends is left out.
+    pub(super) no_local: bool,
     /// How many may be unacknowledged.
     pub prefetch: usize,
     /// Where to begin, if it says so.
@@ -99,7 +103,9 @@ pub(super) struct Ready {
 /// What is wrong with it, in words for the client.
 pub(super) fn read(services: &Services, person: &Identity, subscribe: &Subscribe) -> Result<Request, Refusal> {
     let headers = &subscribe.headers;
-    refuse_unsupported(headers)?;
+    if headers.contains("selector") {
+        return Err(bad("selector is not supported", "Subscribe to a narrower destination, or filter in the client."));
+    }
     let pattern = services.registry.rules().subscribable(&subscribe.destination);
     let pattern = Arc::new(pattern.map_err(|error| unknown_destination(&error.to_string()))?);
     Ok(Request {
@@ -107,6 +113,7 @@ pub(super) fn read(services: &Services, person: &Identity, subscribe: &Subscribe
         id_given: subscribe.id_given,
         receipt: subscribe.ticket.is_some(),
         ack: subscribe.ack,
+        no_local: first_of(headers, &NO_LOCAL_HEADERS).is_some_and(|value| value.eq_ignore_ascii_case("true")),
         prefetch: prefetch(headers, services.settings.delivery.prefetch)?,
         start: start(headers)?,
         durable: durable_name(services, person, &subscribe.id, headers, &pattern)?,
@@ -156,7 +163,8 @@ pub(super) async fn join(
     let durable = durable.map(|(owner, name)| DurableName { owner, name, exclusive: true });
     let (id, ack) = (Arc::from(""), AckMode::Auto);
     let start = Some(From::First);
-    let request = Request { id, id_given: false, receipt: true, pattern, ack, prefetch: 0, start, durable };
+    let request =
+        Request { id, id_given: false, receipt: true, no_local: false, pattern, ack, prefetch: 0, start, durable };
     let mut placed = place(&services, &request, room, &bell).await?;
     placed.source.replay_to = Offset::ZERO;
     Ok(placed.source)
@@ -184,6 +192,7 @@ async fn place(
         Some(durable) => Some(attach(services, durable, &room, bell).await),
         None => None,
     };
+    room.catch_up().await;
     let stored = match &attachment {
         Some(attachment) => load(&room, attachment.key()).await?,
         None => None,
@@ -356,18 +365,6 @@ pub(super) async fn enter(services: &Services, name: &str) -> Result<Arc<Classro
             Err(EnterError::Log(error)) if tokio::time::Instant::now() >= give_up => return Err(log_refusal(error)),
             Err(EnterError::Log(_)) => tokio::time::sleep(TRY_AGAIN).await,
         }
-    }
-}
-
-/// Words that would be ignored at the client's cost are refused.
-fn refuse_unsupported(headers: &Headers) -> Result<(), Refusal> {
-    if headers.contains("selector") {
-        return Err(bad("selector is not supported", "Subscribe to a narrower destination, or filter in the client."));
-    }
-    let no_local = first_of(headers, &["no-local", "activemq.noLocal"]);
-    match no_local.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        true => Err(bad("no-local is not supported", "Leave out messages whose user-id is your own.")),
-        false => Ok(()),
     }
 }
 

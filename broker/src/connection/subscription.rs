@@ -38,6 +38,8 @@ pub(super) struct Subscription {
     pub window: Option<Box<Window>>,
     /// What comes again after a NACK.
     pub repeats: Vec<Due>,
+    /// Messages of this session, its own, are left out.
+    pub(super) not_of: Option<Box<str>>,
     /// Shown before everything else, such as a snapshot.
     pub first: Option<Arc<Entry>>,
     /// Rooms that appear later are joined, under this durable name if there is one.

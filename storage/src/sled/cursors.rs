@@ -15,7 +15,7 @@ use super::layout::{CURSOR_PAGES, cursor_page, cursor_page_number};
 use crate::{Cursor, CursorKey, Epoch, LogName, Offset};
 
 /// Cursors on a page, if they are short.
-const MEMBERS_MAX: usize = 100;
+const MEMBERS_MAX: usize = 16;
 /// Ranges of one share.
 const RANGES_PER_SHARE: usize = 256;
 
