@@ -9,6 +9,7 @@
 pub mod bell;
 pub mod durable;
 pub mod entry;
+mod follow;
 pub mod presence;
 pub mod reader;
 pub mod recent;
@@ -16,13 +17,13 @@ pub mod registry;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use homeroom_storage::{
     Append, AppendError, Appended, Budget, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record,
-    Retention, Seek, Store, Tail,
+    Retention, Seek, Store,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 use self::bell::Bell;
 use self::durable::Durables;
 use self::entry::{Entry, Mark};
+use self::follow::Errand;
 use self::presence::Presence;
 use self::reader::LogPage;
 use self::recent::Recent;
@@ -71,22 +73,6 @@ pub struct Classroom {
     ended: AtomicBool,
 }
 
-/// What the room's own task is asked to do, behind everything that was confirmed before.
-#[derive(Debug)]
-enum Errand {
-    /// Show a message that no log keeps.
-    Show(Ephemeral),
-    /// Say when all that was confirmed has been taken in.
-    CatchUp(oneshot::Sender<()>),
-}
-
-/// A message that no log keeps.
-#[derive(Debug)]
-struct Ephemeral {
-    message: Message,
-    path: String,
-}
-
 impl Classroom {
     /// Opens the log and begins to follow it.
     ///
@@ -118,8 +104,7 @@ impl Classroom {
             errands,
             ended: AtomicBool::new(false),
         });
-        let roster = Roster::new(classroom.presence.stirred(), settings.presence_coalesce);
-        tokio::spawn(follow(Arc::downgrade(&classroom), opened.tail, waiting, roster));
+        follow::spawn(&classroom, opened.tail, waiting, settings.presence_coalesce);
         Ok(classroom)
     }
 
@@ -175,11 +160,11 @@ impl Classroom {
         self.store.append(append)
     }
 
-    /// Shows a message that no log keeps to those who are here. It comes after
-    /// everything that was confirmed before this call. Dropped when too many wait.
-    pub fn publish_ephemeral(&self, message: Message, path: String) {
+    /// Shows a message that no log keeps to those who are here, behind the record at `after` and
+    /// before whatever is appended from now on. Dropped when too many wait.
+    pub fn publish_ephemeral(&self, message: Message, path: String, after: Offset) {
         // A full queue drops the message, which is what "not persistent" allows.
-        let _ = self.errands.try_send(Errand::Show(Ephemeral { message, path }));
+        let _ = self.errands.try_send(Errand::Show { message, path, after });
     }
 
     /// Resolves when everything that was confirmed before this call is in [`Classroom::recent`]. A
@@ -286,8 +271,8 @@ impl Classroom {
         self.recent.push_record(record, |shown| self.rules.path_of(shown));
     }
 
-    fn show(&self, ephemeral: Ephemeral) {
-        self.recent.push_ephemeral(self.unlogged(ephemeral.message), ephemeral.path);
+    fn show(&self, message: Message, path: String) {
+        self.recent.push_ephemeral(self.unlogged(message), path);
     }
 
     fn unlogged(&self, message: Message) -> Arc<Record> {
@@ -302,7 +287,7 @@ impl Classroom {
         if let Some(changes) = self.presence.changes(Instant::now()) {
             let body = serde_json::to_vec(&changes).expect("a notice is plain JSON");
             let (message, path) = self.notice("$presence", body);
-            self.show(Ephemeral { message, path });
+            self.show(message, path);
             self.wake_all();
         }
     }
@@ -310,85 +295,6 @@ impl Classroom {
     fn listeners_locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Bell>>> {
         self.listeners.lock().expect("nothing panics while it holds the listeners")
     }
-}
-
-/// When the roster is next to be told of changes; nothing ticks in a room where nobody comes or goes.
-struct Roster {
-    stirred: Arc<Bell>,
-    coalesce: Duration,
-    due: Option<Instant>,
-}
-
-impl Roster {
-    fn new(stirred: Arc<Bell>, coalesce: Duration) -> Roster {
-        Roster { stirred, coalesce, due: None }
-    }
-
-    async fn due(&mut self) {
-        loop {
-            let due = self.due;
-            tokio::select! {
-                () = self.stirred.heard() => {
-                    let soon = Instant::now() + self.coalesce;
-                    self.due = Some(due.map_or(soon, |due| due.min(soon)));
-                }
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => return,
-            }
-        }
-    }
-}
-
-/// The room's own task: takes in what became durable, and wakes.
-async fn follow(room: Weak<Classroom>, mut tail: Tail, mut waiting: mpsc::Receiver<Errand>, mut roster: Roster) {
-    loop {
-        tokio::select! {
-            biased;
-            record = tail.next() => {
-                let Some(room) = room.upgrade() else { return };
-                match record {
-                    Some(record) => take_in_all(&room, &record, &mut tail),
-                    None => {
-                        room.ended.store(true, Ordering::Release);
-                        room.wake_all();
-                        return;
-                    }
-                }
-            }
-            errand = waiting.recv() => {
-                let (Some(room), Some(errand)) = (room.upgrade(), errand) else { return };
-                // What was confirmed before it is on the tail by now, and goes first.
-                let mut new = false;
-                while let Some(record) = tail.try_next() {
-                    room.take_in(&record);
-                    new = true;
-                }
-                match errand {
-                    Errand::Show(ephemeral) => {
-                        room.show(ephemeral);
-                        new = true;
-                    }
-                    // Whoever asked may have gone.
-                    Errand::CatchUp(done) => drop(done.send(())),
-                }
-                if new {
-                    room.wake_all();
-                }
-            }
-            () = roster.due() => {
-                let Some(room) = room.upgrade() else { return };
-                room.tell_presence();
-                roster.due = room.presence.next_departure();
-            }
-        }
-    }
-}
-
-fn take_in_all(room: &Classroom, first: &Arc<Record>, tail: &mut Tail) {
-    room.take_in(first);
-    while let Some(record) = tail.try_next() {
-        room.take_in(&record);
-    }
-    room.wake_all();
 }
 
 /// The log of a classroom.

@@ -45,15 +45,11 @@ pub(super) fn save_settled(subscriptions: &mut [Subscription]) {
 impl Connection {
     /// Writes what waits, then messages. Says whether there is more to do at once.
     pub(super) fn deliver(&mut self) -> bool {
-        let more = match self.try_deliver() {
-            Ok(more) => more,
-            Err(_) => {
-                self.phase = Phase::Over(Ending::PeerClosed { normally: false });
-                false
-            }
-        };
-        self.is_blocked = self.outbox.waiting() > 0;
-        more
+        self.is_blocked = false;
+        self.try_deliver().unwrap_or_else(|_| {
+            self.phase = Phase::Over(Ending::PeerClosed { normally: false });
+            false
+        })
     }
 
     fn try_deliver(&mut self) -> std::io::Result<bool> {
@@ -62,6 +58,7 @@ impl Connection {
                 let flushed = self.outbox.flush(&self.link)?;
                 self.session.sent(Instant::now().into_std());
                 if !flushed {
+                    self.is_blocked = true;
                     return Ok(false);
                 }
             }
@@ -92,6 +89,8 @@ impl Connection {
         self.count(&parcels[..left]);
         self.hand_back(&parcels[left..]);
         let all = batch.whole == parcels.len();
+        // Also when nothing was begun: the readers went back, and go on when the link takes more.
+        self.is_blocked = !all;
         if all {
             self.all_sent();
         }

@@ -77,7 +77,8 @@ impl Connection {
     }
 
     fn show(&mut self, room: &Classroom, publication: Publication, ticket: Option<Ticket>) {
-        room.publish_ephemeral(publication.message, publication.topic.path);
+        let after = self.rooms.confirmed(room);
+        room.publish_ephemeral(publication.message, publication.topic.path, after);
         self.services.metrics.published(false, 1);
         if let Some(ticket) = ticket {
             self.session.confirm(ticket, &[]);
@@ -310,6 +311,7 @@ impl Connection {
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.is_empty()) {
             self.in_flight = None;
         }
+        self.rooms.note(landed);
         match &landed.result {
             Ok(appended) => {
                 if let Some(appended) = appended {

@@ -207,7 +207,7 @@ impl Connection {
     async fn wait(&mut self) {
         let wake_at = self.wake_at();
         let reads = self.may_read();
-        let blocked = self.outbox.waiting() > 0;
+        let blocked = self.is_blocked || self.outbox.waiting() > 0;
         let bell = self.bell.clone();
         tokio::select! {
             _ = self.link.readable(), if reads => self.receive(),

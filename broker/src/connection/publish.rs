@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, Stream};
 use homeroom_protocol::{Headers, Refusal, Send, Ticket};
-use homeroom_storage::{Append, AppendError, Appended, Lane, LogName, Message, Refusal as StoreRefusal, Settlement};
+use homeroom_storage::{
+    Append, AppendError, Appended, Lane, LogName, Message, Offset, Refusal as StoreRefusal, Settlement,
+};
 
 use super::disconnect::{code, refusal};
 use super::envelope;
@@ -84,13 +86,27 @@ fn destination_refusal(error: &DestinationError) -> Refusal {
 
 /// Rooms this connection has sent to, so that the next SEND need not ask.
 #[derive(Debug, Default)]
-pub(super) struct Rooms(Vec<Arc<Classroom>>);
+pub(super) struct Rooms(Vec<(Arc<Classroom>, Offset)>);
 
 impl Rooms {
     /// A room entered before, if it still stands.
     pub(super) fn find(&mut self, name: &str) -> Option<Arc<Classroom>> {
-        self.0.retain(|room| !room.has_ended());
-        self.0.iter().find(|room| **room.name() == *name).cloned()
+        self.0.retain(|(room, _)| !room.has_ended());
+        self.0.iter().find(|(room, _)| **room.name() == *name).map(|(room, _)| room.clone())
+    }
+
+    /// The last record that was confirmed to this connection in a room.
+    pub(super) fn confirmed(&self, room: &Classroom) -> Offset {
+        let known = self.0.iter().find(|(known, _)| known.log() == room.log());
+        known.map_or(Offset::ZERO, |(_, confirmed)| *confirmed)
+    }
+
+    /// A record was confirmed.
+    pub(super) fn note(&mut self, landed: &Landed) {
+        let (Some(log), Ok(Some(appended))) = (&landed.log, &landed.result) else { return };
+        if let Some((_, confirmed)) = self.0.iter_mut().find(|(room, _)| room.log() == log) {
+            *confirmed = appended.position.offset.max(*confirmed);
+        }
     }
 
     /// Remembers a room, and forgets the oldest if there are many.
@@ -98,7 +114,7 @@ impl Rooms {
         if self.0.len() == ROOMS_MAX {
             self.0.remove(0);
         }
-        self.0.push(room);
+        self.0.push((room, Offset::ZERO));
     }
 }
 
