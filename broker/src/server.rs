@@ -78,7 +78,7 @@ pub async fn run(
     let listeners = Listeners::bind(&settings)?;
     let addresses = listeners.addresses();
     let store = open_store(&settings).await?;
-    let services = services(settings.clone(), store.clone())?;
+    let services = services(settings.clone(), &store)?;
     let mut tasks = JoinSet::new();
     listeners.serve(&services, &mut tasks);
     started(&addresses);
@@ -188,7 +188,7 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
     Ok(store)
 }
 
-fn services(settings: Arc<Settings>, store: Store) -> Result<Arc<Services>, RunError> {
+fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
     let rooms = classroom::Settings {
         recent: recent::Limits {
             messages: settings.delivery.recent_messages,
@@ -202,11 +202,11 @@ fn services(settings: Arc<Settings>, store: Store) -> Result<Arc<Services>, RunE
         Arc::new(move |name: &str| settings.classroom(name).retention)
     };
     let rules = Arc::new(rules(&settings)?);
-    let registry = Registry::new(store, rules, rooms, retention_of, settings.limits.classrooms);
+    let registry = Registry::new(store.clone(), rules, rooms, retention_of, settings.limits.classrooms);
     Ok(Arc::new(Services {
         registry,
         session: Arc::new(session(&settings)),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(store.clone()),
         shutdown: Shutdown::new(
             settings.shutdown.spread,
             settings.limits.connections,

@@ -36,5 +36,6 @@ mod slow_reader;
 mod handover;
 mod idle_memory;
 
+mod readme;
 mod stomp_py;
 mod stompjs;

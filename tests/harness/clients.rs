@@ -20,6 +20,16 @@ pub struct Script {
     output: Lines<BufReader<ChildStdout>>,
 }
 
+/// The README's first program in a language.
+///
+/// # Panics
+/// When there is none.
+pub fn readme_block(language: &str) -> String {
+    let readme = std::fs::read_to_string(clients().join("../../README.md")).expect("the README");
+    let (_, block) = readme.split_once(&format!("```{language}\n")).expect("a program in that language");
+    block.split_once("```").expect("its end").0.to_owned()
+}
+
 /// Starts `tests/clients/stompjs/{script}` with Node.
 ///
 /// # Panics

@@ -1,15 +1,19 @@
 //! What is counted. A registry is a value: several brokers run in one process.
 //! No label carries a user or a classroom; their number has no limit.
 
+mod store;
+
 use std::sync::Arc;
 
 use homeroom_protocol::Version;
+use homeroom_storage::Store;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::store::StoreCounters;
 use crate::transport::Kind;
 
 /// All counters of one broker.
@@ -59,10 +63,15 @@ struct TurnedAway {
 }
 
 impl Metrics {
-    /// Everything at nought.
-    pub fn new() -> Arc<Metrics> {
+    /// Everything at nought; what `store` counts is read when it is asked for.
+    pub fn new(store: Store) -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("homeroom");
-        let connections = Family::default();
+        registry.register_collector(Box::new(StoreCounters(store)));
+        let connections = Family::<Transport, Gauge>::default();
+        for kind in [Kind::WebSocket, Kind::Tcp] {
+            // There from the first scrape on, at nought.
+            drop(connections.get_or_create(&transport(kind)));
+        }
         registry.register("connections", "STOMP connections now", connections.clone());
         let opened = Family::default();
         registry.register("connections_opened", "STOMP connections opened", opened.clone());
@@ -78,7 +87,6 @@ impl Metrics {
         registry.register("messages_delivered", "Messages written to subscribers", delivered.clone());
         let turned_away = Family::default();
         registry.register("connections_turned_away", "Connections refused by a limit", turned_away.clone());
-        let (connections, opened, closed) = (connections, opened, closed);
         Arc::new(Metrics {
             registry,
             connections,
