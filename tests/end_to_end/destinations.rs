@@ -164,12 +164,14 @@ async fn a_destination_without_prefix_means_what_the_operator_says() {
 #[tokio::test]
 async fn no_local_leaves_out_ones_own() {
     let broker = Broker::start().await;
-    let mut alice = Client::signed_in(&broker, "alice").await;
-    alice.subscribe("s", "/topic/7b", &[("no-local", "true")]).await;
-    let mut bob = Client::signed_in(&broker, "bob").await;
-    alice.publish("/topic/7b", "from alice").await;
-    bob.publish("/topic/7b", "from bob").await;
-    assert_eq!(alice.message().await.text(), "from bob");
+    for name in ["no-local", "activemq.noLocal"] {
+        let mut alice = Client::signed_in(&broker, "alice").await;
+        alice.subscribe("s", "/topic/7b", &[(name, "true")]).await;
+        let mut bob = Client::signed_in(&broker, "bob").await;
+        alice.publish("/topic/7b", "from alice").await;
+        bob.publish("/topic/7b", "from bob").await;
+        assert_eq!(alice.message().await.text(), "from bob", "with {name}");
+    }
 }
 
 #[tokio::test]

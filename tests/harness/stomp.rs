@@ -261,9 +261,10 @@ impl Client {
     /// Says goodbye, waits for the RECEIPT and the end.
     pub async fn disconnect(mut self) -> Close {
         self.request(Frame::new("DISCONNECT")).await;
-        if matches!(self.link, Link::WebSocket(_)) {
-            // A client that says goodbye closes normally, as libraries do.
-            self.say_close(&1000_u16.to_be_bytes()).await;
+        // A client that has said goodbye closes, as libraries do.
+        match &mut self.link {
+            Link::WebSocket(_) => self.say_close(&1000_u16.to_be_bytes()).await,
+            Link::Tcp(stream) => drop(stream.shutdown().await),
         }
         self.closed().await
     }
