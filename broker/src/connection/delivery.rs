@@ -304,6 +304,6 @@ impl Connection {
         }
         self.subscriptions.clear();
         // A store that takes nothing now has the cursors in memory and saves them when it can.
-        let _ = self.services.registry.store().sync().await;
+        let _ = tokio::time::timeout(super::LINGER, self.services.registry.store().sync()).await;
     }
 }

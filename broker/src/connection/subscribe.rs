@@ -23,6 +23,8 @@ use crate::settings::{Durable, Start};
 const POSITIONS_MAX: usize = 16;
 /// A rewind goes back so many messages at most.
 const REWIND_MAX: u64 = 10_000;
+/// A durable subscription waits so long for its cursor to be on disk before it begins.
+const SYNC_WAIT: Duration = Duration::from_secs(2);
 /// Between two tries to reach a store that is unavailable.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// Headers of ActiveMQ and Artemis for a durable subscription's name.
@@ -225,7 +227,7 @@ async fn place(
     placed.source.save(settled, above);
     // Before anything is delivered it is on disk that somebody is attached: repeats after a crash are marked.
     // A store that takes nothing now does not keep anybody from reading.
-    let _ = room.store().sync().await;
+    let _ = tokio::time::timeout(SYNC_WAIT, room.store().sync()).await;
     Ok(placed)
 }
 
