@@ -239,7 +239,7 @@ impl Connection {
     /// returns and is told what is left.
     fn end_subscription(&mut self, ended: Filled) {
         let refusal = match ended {
-            Filled::Failed(error) => super::subscribe::log_refusal(error),
+            Filled::Failed(error) => super::refusals::log_refusal(error),
             Filled::Ended => refusal(
                 code::NOT_AVAILABLE,
                 "classroom closed",

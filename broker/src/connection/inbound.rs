@@ -14,6 +14,7 @@ use super::barrier::{Barrier, Pace};
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Joint, Landed, Publication};
+use super::refusals;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
@@ -159,7 +160,7 @@ impl Connection {
         let (store, forget) = (self.services.registry.store().clone(), subscribe::forgets(&unsubscribe.headers));
         self.in_flight.get_or_insert_default().wait_for(unsubscribe.ticket, async move {
             for key in keys.iter().filter(|_| forget) {
-                store.forget(key).await.map_err(|error| subscribe::unavailable(&error.to_string()))?;
+                store.forget(key).await.map_err(|error| refusals::unavailable(&error.to_string()))?;
             }
             Ok(())
         });
@@ -196,7 +197,7 @@ impl Connection {
         let Some(ticket) = ticket else { return };
         let store = self.services.registry.store().clone();
         self.in_flight.get_or_insert_default().wait_for(Some(ticket), async move {
-            store.sync().await.map_err(|error| subscribe::unavailable(&error.to_string()))
+            store.sync().await.map_err(|error| refusals::unavailable(&error.to_string()))
         });
     }
 

@@ -17,6 +17,7 @@ pub mod envelope;
 mod inbound;
 mod outbox;
 mod publish;
+mod refusals;
 mod subscribe;
 mod subscription;
 mod window;

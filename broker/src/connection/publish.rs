@@ -14,7 +14,7 @@ use homeroom_storage::{
 
 use super::disconnect::{code, refusal};
 use super::envelope;
-use super::subscribe::unknown_destination;
+use super::refusals::unknown_destination;
 use crate::auth::Identity;
 use crate::classroom::Classroom;
 use crate::router::{Destination, DestinationError, Rules, Topic};

@@ -1,0 +1,48 @@
+//! What ERROR says when something is asked for that cannot be had.
+
+use homeroom_protocol::Refusal;
+use homeroom_storage::LogError;
+
+use super::disconnect::{code, refusal};
+
+/// A durable subscription belongs to somebody.
+pub(super) fn nobody_in_particular() -> Refusal {
+    refusal(
+        code::BAD_REQUEST,
+        "durable subscription without an owner",
+        "a durable subscription belongs to somebody, and this connection names nobody in particular",
+        false,
+        "Send login, or client-id where several people share a login, on CONNECT: \
+         otherwise strangers would share one position.",
+    )
+}
+
+/// A request that makes no sense.
+pub(super) fn bad_request(reason: &str, remedy: &str) -> Refusal {
+    refusal(code::BAD_REQUEST, "bad request", reason, false, remedy)
+}
+
+/// A destination that leads nowhere.
+pub(super) fn unknown_destination(reason: &str) -> Refusal {
+    let remedy = "Topics are written /topic/{classroom}/{channel}; . and / separate segments alike.";
+    refusal(code::UNKNOWN_DESTINATION, "unknown destination", reason, false, remedy)
+}
+
+/// The store cannot be read now.
+pub(super) fn unavailable(reason: &str) -> Refusal {
+    refusal(code::NOT_AVAILABLE, "not available", reason, true, "Try again in a few seconds.")
+}
+
+/// A log that cannot be read.
+pub(super) fn log_refusal(error: LogError) -> Refusal {
+    match error {
+        LogError::Unavailable(reason) => unavailable(&reason),
+        LogError::Damaged(reason) => refusal(
+            code::INTERNAL,
+            "damaged classroom",
+            reason,
+            false,
+            "Other classrooms work. Tell the operator: homeroom store verify shows what is damaged.",
+        ),
+    }
+}

@@ -1,0 +1,275 @@
+//! What a SUBSCRIBE asks for, in RabbitMQ's words, ActiveMQ's or our own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeroom_protocol::{AckMode, Headers, Refusal, Subscribe};
+use homeroom_storage::{Offset, Position};
+
+use crate::auth::Identity;
+use crate::classroom::now_millis;
+use crate::connection::Services;
+use crate::connection::envelope::first_of;
+use crate::connection::refusals::{bad_request, nobody_in_particular, unknown_destination};
+use crate::router::Pattern;
+use crate::settings::Durable;
+
+/// A position over more logs than this is refused.
+const POSITIONS_MAX: usize = 16;
+/// Headers of ActiveMQ and Artemis for a durable subscription's name.
+const NAME_HEADERS: [&str; 3] = ["durable-subscription-name", "durable-subscriber-name", "activemq.subscriptionName"];
+/// The canonical word and ActiveMQ's.
+const NO_LOCAL_HEADERS: [&str; 2] = ["no-local", "activemq.noLocal"];
+/// Headers of RabbitMQ that make a subscription durable under its id.
+const DURABLE_HEADERS: [&str; 2] = ["durable", "persistent"];
+
+/// What a SUBSCRIBE asks for, read and found to make sense.
+#[derive(Debug)]
+pub(in crate::connection) struct Request {
+    /// Its id.
+    pub(in crate::connection) id: Arc<str>,
+    /// Whether the client gave the id.
+    pub(in crate::connection) id_given: bool,
+    /// What it covers.
+    pub(in crate::connection) pattern: Arc<Pattern>,
+    /// Whether a RECEIPT will tell of it.
+    pub(super) receipt: bool,
+    /// How messages are acknowledged.
+    pub(in crate::connection) ack: AckMode,
+    /// What this connection itself sends is left out.
+    pub(in crate::connection) no_local: bool,
+    /// How many may be unacknowledged.
+    pub(in crate::connection) prefetch: usize,
+    /// Where to begin, if it says so.
+    pub(super) start: Option<From>,
+    /// Owner and name, if the cursor is kept.
+    pub(in crate::connection) durable: Option<DurableName>,
+}
+
+/// Whose cursor is kept, and how it is held.
+#[derive(Clone, Debug)]
+pub(in crate::connection) struct DurableName {
+    /// The owner.
+    pub(in crate::connection) owner: Arc<str>,
+    /// The name.
+    pub(in crate::connection) name: Arc<str>,
+    /// One connection at a time; otherwise all of the owner's share it.
+    pub(in crate::connection) exclusive: bool,
+}
+
+/// Where to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    First,
+    Next,
+    Last(u64),
+    /// Behind the first offset that is at least this.
+    At(Offset),
+    /// Not before this time, milliseconds since 1970.
+    Time(u64),
+    /// Behind these positions, each in its log.
+    After(Vec<Position>),
+}
+
+/// Reads a SUBSCRIBE.
+///
+/// # Errors
+/// What is wrong with it, in words for the client.
+pub(in crate::connection) fn read(
+    services: &Services,
+    person: &Identity,
+    subscribe: &Subscribe,
+) -> Result<Request, Refusal> {
+    let headers = &subscribe.headers;
+    if headers.contains("selector") {
+        return Err(bad_request(
+            "selector is not supported",
+            "Subscribe to a narrower destination, or filter in the client.",
+        ));
+    }
+    let pattern = services.registry.rules().subscribable(&subscribe.destination);
+    let pattern = Arc::new(pattern.map_err(|error| unknown_destination(&error.to_string()))?);
+    Ok(Request {
+        id: subscribe.id.as_str().into(),
+        id_given: subscribe.id_given,
+        receipt: subscribe.ticket.is_some(),
+        ack: subscribe.ack,
+        no_local: first_of(headers, &NO_LOCAL_HEADERS).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        prefetch: prefetch(headers, services.settings.delivery.prefetch)?,
+        start: start(headers)?,
+        durable: durable_name(services, person, &subscribe.id, headers, &pattern)?,
+        pattern,
+    })
+}
+
+/// The owner and name of an UNSUBSCRIBE that forgets its cursor.
+pub(in crate::connection) fn forgets(headers: &Headers) -> bool {
+    is_durable(headers) || first_of(headers, &NAME_HEADERS).is_some()
+}
+
+pub(super) fn check_positions(request: &Request, rooms: usize) -> Result<(), Refusal> {
+    match &request.start {
+        Some(From::After(_)) if rooms > POSITIONS_MAX => Err(bad_request(
+            &format!("\"after\" covers at most {POSITIONS_MAX} logs, this destination reaches {rooms}"),
+            "Subscribe to fewer classrooms, or make the subscription durable: the broker keeps a cursor for each.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn durable_name(
+    services: &Services,
+    person: &Identity,
+    id: &str,
+    headers: &Headers,
+    pattern: &Pattern,
+) -> Result<Option<DurableName>, Refusal> {
+    let owner = person.owner(&services.settings.stomp.shared_logins);
+    let name = match first_of(headers, &NAME_HEADERS) {
+        Some(name) => Some(name),
+        None => is_durable(headers).then_some(id),
+    };
+    if let Some(name) = name {
+        let owner = owner.ok_or_else(nobody_in_particular)?;
+        return Ok(Some(DurableName { owner, name: name.into(), exclusive: true }));
+    }
+    let unasked = person.user.is_some()
+        && pattern.classroom().is_some_and(|name| services.settings.classroom(&name).durable == Durable::SignedIn);
+    Ok(owner.filter(|_| unasked).map(|owner| DurableName { owner, name: pattern.canonical().into(), exclusive: false }))
+}
+
+fn is_durable(headers: &Headers) -> bool {
+    first_of(headers, &DURABLE_HEADERS).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+fn prefetch(headers: &Headers, default: usize) -> Result<usize, Refusal> {
+    match first_of(headers, &["prefetch-count", "activemq.prefetchSize"]) {
+        None => Ok(default),
+        Some(text) => match text.parse::<u32>() {
+            // As in RabbitMQ and ActiveMQ, nothing is no limit; ours is the setting.
+            Ok(0) => Ok(default),
+            Ok(count) => Ok((count as usize).min(default)),
+            Err(_) => Err(bad_request(
+                &format!("prefetch-count is \"{}\"", shorten(text)),
+                "Write how many messages may be unacknowledged, for example prefetch-count:100.",
+            )),
+        },
+    }
+}
+
+fn start(headers: &Headers) -> Result<Option<From>, Refusal> {
+    if let Some(text) = headers.get("after") {
+        return after(text).map(Some);
+    }
+    if let Some(text) = headers.get("x-stream-offset") {
+        return stream_offset(text).map(Some);
+    }
+    if let Some(text) = headers.get("rewind") {
+        return rewind(text).map(Some);
+    }
+    let retroactive = headers.get("activemq.retroactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    Ok(retroactive.then_some(From::First))
+}
+
+fn after(text: &str) -> Result<From, Refusal> {
+    let positions: Result<Vec<Position>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    match positions {
+        Ok(positions) if positions.len() <= POSITIONS_MAX => Ok(From::After(positions)),
+        Ok(_) => {
+            Err(bad_request(&format!("\"after\" takes at most {POSITIONS_MAX} positions"), "Subscribe more than once."))
+        }
+        Err(error) => {
+            Err(bad_request(&error.to_string(), "Send the position of the last message you saw, after:epoch:offset."))
+        }
+    }
+}
+
+fn stream_offset(text: &str) -> Result<From, Refusal> {
+    let number = |value: &str| value.parse::<u64>().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_digit()));
+    let known = match text.split_once('=') {
+        None => match text {
+            "first" => Some(From::First),
+            "last" => Some(From::Last(1)),
+            "next" => Some(From::Next),
+            _ => None,
+        },
+        Some(("offset", value)) => number(value).map(|offset| From::At(Offset(offset))),
+        // RabbitMQ has it in seconds.
+        Some(("timestamp", value)) => number(value).map(|seconds| From::Time(seconds.saturating_mul(1000))),
+        Some(_) => None,
+    };
+    known.ok_or_else(|| {
+        let remedy = "Write first, last, next, offset=N or timestamp=SECONDS.";
+        bad_request(&format!("x-stream-offset is \"{}\"", shorten(text)), remedy)
+    })
+}
+
+fn rewind(text: &str) -> Result<From, Refusal> {
+    if let Ok(count) = text.parse::<u32>() {
+        return Ok(From::Last(count.into()));
+    }
+    let age = crate::settings::parse_duration(text);
+    age.map(|age| From::Time(before_now(age))).ok_or_else(|| {
+        let remedy = "Write how many messages to go back, rewind:10, or how long, rewind:2m.";
+        bad_request(&format!("rewind is \"{}\"", shorten(text)), remedy)
+    })
+}
+
+pub(super) fn before_now(age: Duration) -> u64 {
+    now_millis().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// So much of a client's text is repeated in an error.
+fn shorten(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use homeroom_storage::Epoch;
+
+    use super::*;
+
+    fn beginning(name: &str, value: &str) -> Result<Option<From>, String> {
+        start(&[(name, value)].into_iter().collect()).map_err(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn every_spelling_of_a_position_is_read() {
+        let position = |epoch, offset| Position::new(Epoch(epoch), Offset(offset));
+        for (name, value, expected) in [
+            ("x-stream-offset", "first", From::First),
+            ("x-stream-offset", "last", From::Last(1)),
+            ("x-stream-offset", "next", From::Next),
+            ("x-stream-offset", "offset=7", From::At(Offset(7))),
+            ("x-stream-offset", "timestamp=1700000000", From::Time(1_700_000_000_000)),
+            ("after", "5:7", From::After(vec![position(5, 7)])),
+            ("after", "5:7, 6:9", From::After(vec![position(5, 7), position(6, 9)])),
+            ("rewind", "10", From::Last(10)),
+            ("activemq.retroactive", "true", From::First),
+        ] {
+            assert_eq!(beginning(name, value), Ok(Some(expected)), "{name}:{value}");
+        }
+        assert!(matches!(beginning("rewind", "2m"), Ok(Some(From::Time(_)))));
+        assert_eq!(beginning("x-other", "1"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_position_is_refused_with_what_was_written() {
+        for (name, value) in [
+            ("x-stream-offset", "second"),
+            ("x-stream-offset", "offset=-1"),
+            ("x-stream-offset", "offset=+1"),
+            ("x-stream-offset", "timestamp="),
+            ("after", "7"),
+            ("after", ""),
+            ("rewind", "ten"),
+            ("rewind", "-1"),
+        ] {
+            let reason = beginning(name, value).expect_err(value);
+            assert!(reason.contains(&format!("\"{value}\"")), "{name}:{value} gave {reason}");
+        }
+        let many = vec!["1:1"; POSITIONS_MAX + 1].join(",");
+        assert!(beginning("after", &many).is_err());
+    }
+}
