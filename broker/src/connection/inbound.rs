@@ -257,6 +257,7 @@ impl Connection {
             look: Look::new(request.id.clone(), request.id_given, version, request.ack),
             id: request.id,
             ack: request.ack,
+            turn: 0,
             window,
             repeats: Vec::new(),
             not_of: request.no_local.then(|| self.session_id.clone()),

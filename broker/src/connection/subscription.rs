@@ -34,6 +34,8 @@ pub(super) struct Subscription {
     pub ack: AckMode,
     /// The logs it reads: one, or several by a wildcard.
     pub sources: Vec<Source>,
+    /// Where a fill begins among them, so that a busy one does not starve the others.
+    pub(super) turn: usize,
     /// What it holds unacknowledged; none under `ack:auto`.
     pub window: Option<Box<Window>>,
     /// What comes again after a NACK.
@@ -196,11 +198,13 @@ impl Subscription {
     pub(super) fn fill(&mut self, bytes: usize, steps: &mut Vec<(usize, Step)>) -> Option<Filled> {
         let mut budget = Budget { bytes, messages: self.room() };
         let mut taken = Vec::new();
-        for (index, source) in self.sources.iter_mut().enumerate() {
+        let count = self.sources.len();
+        self.turn = self.turn.wrapping_add(1);
+        for index in (0..count).map(|step| (self.turn + step) % count) {
             if budget.is_used_up() {
                 return None;
             }
-            let filled = source.reader.fill(&mut budget, &mut taken);
+            let filled = self.sources[index].reader.fill(&mut budget, &mut taken);
             steps.extend(taken.drain(..).map(|step| (index, step)));
             if matches!(filled, Filled::Failed(_) | Filled::Ended) {
                 return Some(filled);
