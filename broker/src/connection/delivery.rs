@@ -6,21 +6,18 @@
 //! but the rest of one message.
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::barrier::{Confirmation, Standing};
 use super::disconnect::{code, refusal};
-use super::envelope::{Repeat, is_of_session};
-use super::subscription::{Due, Subscription};
-use super::window::Again;
+use super::envelope::is_of_session;
+use super::subscription::Subscription;
 use super::{Connection, Ending, Phase};
-use crate::classroom::entry::Entry;
-use crate::classroom::reader::{Filled, LogPage, Step};
+use crate::classroom::reader::{Filled, Step};
 use crate::transport::Kind;
 
 /// About so many bytes of messages leave in one write.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(super) const BATCH_BYTES: usize = 64 * 1024;
 /// So many batches at a time, so that one late student does not keep a thread.
 const BATCHES_AT_ONCE: usize = 8;
 
@@ -66,6 +63,7 @@ impl Connection {
                 return Ok(false);
             }
             self.ping_if_due();
+            self.say_own();
             if self.outbox.waiting() > 0 {
                 continue;
             }
@@ -78,10 +76,10 @@ impl Connection {
 
     /// Writes one batch; `false` if there is none or the link takes no more.
     fn write_batch(&mut self) -> std::io::Result<bool> {
-        let parcels = self.take_batch();
+        let (parcels, passed) = self.take_batch();
         if parcels.is_empty() {
             self.all_sent();
-            return Ok(false);
+            return Ok(passed);
         }
         let bytes: Vec<Bytes> = parcels.iter().map(|parcel| parcel.bytes.clone()).collect();
         let batch = self.outbox.write(&self.link, &bytes)?;
@@ -98,9 +96,11 @@ impl Connection {
         Ok(all)
     }
 
-    /// Takes messages from the subscriptions, each in its turn.
-    fn take_batch(&mut self) -> Vec<Parcel> {
+    /// Takes messages from the subscriptions, each in its turn. Says whether any was passed over: then
+    /// there may be more behind it.
+    fn take_batch(&mut self) -> (Vec<Parcel>, bool) {
         let (mut parcels, mut steps, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut taken = 0;
         let count = self.subscriptions.len();
         for turn in 0..count {
             let index = (self.turn + turn) % count;
@@ -108,8 +108,8 @@ impl Connection {
                 self.turn = index;
                 break;
             }
-            self.take_own(index);
             let ended = self.subscriptions[index].fill(BATCH_BYTES - bytes, &mut steps);
+            taken += steps.len();
             for (source, step) in steps.drain(..) {
                 bytes += step.entry.message().cost();
                 parcels.extend(self.parcel(index, source, step));
@@ -118,7 +118,8 @@ impl Connection {
                 self.end_subscription(ended);
             }
         }
-        parcels
+        let passed = parcels.len() < taken;
+        (parcels, passed)
     }
 
     /// The bytes of a message; none for one that was acknowledged before or is not wanted: its reader
@@ -132,72 +133,6 @@ impl Connection {
         let repeat = known.repeat(&step)?;
         let framed = subscription.look.framed(known.reader.classroom(), &step.entry, &repeat);
         Some(Parcel { subscription: index, source, step, bytes: self.link.carry(framed) })
-    }
-
-    /// What comes before the log: a snapshot, and messages that were refused and are due again.
-    fn take_own(&mut self, index: usize) {
-        let subscription = &mut self.subscriptions[index];
-        if let Some(entry) = subscription.first.take() {
-            let room = subscription.sources[0].reader.classroom().clone();
-            let framed = subscription.look.framed(&room, &entry, &Repeat::default());
-            self.link.push_framed(framed, self.outbox.private());
-        }
-        if subscription.repeats.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        for mut due in std::mem::take(&mut self.subscriptions[index].repeats) {
-            match self.try_repeat(index, &mut due, now) {
-                Some(again) => self.outbox_repeat(index, &due.again, &again),
-                None if due.at > now || due.page.is_some() => self.subscriptions[index].repeats.push(due),
-                None => {}
-            }
-        }
-    }
-
-    /// The entry that comes again, once it is due and was read.
-    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Option<std::sync::Arc<Entry>> {
-        if due.at > now {
-            return None;
-        }
-        let Some(page) = &mut due.page else {
-            due.page = Some(self.read_again(index, &due.again));
-            return None;
-        };
-        match page.try_recv() {
-            Err(oneshot::error::TryRecvError::Empty) => None,
-            Ok(Some(page)) => {
-                due.page = None;
-                page.entries
-                    .into_iter()
-                    .find(|entry| entry.offset() == due.again.offset && entry.position().part == due.again.part)
-            }
-            // Retention took it meanwhile, or the log cannot be read: it stays unacknowledged.
-            Ok(None) | Err(oneshot::error::TryRecvError::Closed) => {
-                due.page = None;
-                None
-            }
-        }
-    }
-
-    fn read_again(&self, index: usize, again: &Again) -> oneshot::Receiver<Option<LogPage>> {
-        let room = self.subscriptions[index].sources[again.source].reader.classroom().clone();
-        let (answer, receiver) = oneshot::channel();
-        let (bell, offset) = (self.bell.clone(), again.offset);
-        tokio::spawn(async move {
-            let _ = answer.send(room.record_at(offset).await.ok());
-            bell.ring();
-        });
-        receiver
-    }
-
-    fn outbox_repeat(&mut self, index: usize, again: &Again, entry: &Entry) {
-        let subscription = &self.subscriptions[index];
-        let room = subscription.sources[again.source].reader.classroom();
-        let repeat = Repeat { redelivered: true, count: Some(again.count), ..Repeat::default() };
-        let framed = subscription.look.framed(room, entry, &repeat);
-        self.link.push_framed(framed, self.outbox.private());
-        self.services.metrics.delivered(self.link.kind(), 1);
     }
 
     /// Counts what left: windows, cursors, Pings, metrics.

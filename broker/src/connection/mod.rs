@@ -18,6 +18,7 @@ mod inbound;
 mod outbox;
 mod publish;
 mod refusals;
+mod repeats;
 mod subscribe;
 mod subscription;
 mod window;
@@ -291,6 +292,8 @@ impl Connection {
                 self.link.push(&bytes, self.outbox.private());
             }
             if self.held.is_some() || self.is_overloaded() && self.session.is_connected() {
+                // The session is not asked now; its timers are looked after every second.
+                self.session_wait = Some((Instant::now() + Duration::from_secs(1)).into_std());
                 return;
             }
             match self.session.poll() {
@@ -353,7 +356,7 @@ impl Connection {
         let phase = self.closes_at();
         let ping = self.ping_due().map(Instant::from_std);
         let repeat = self.subscriptions.iter().flat_map(|known| &known.repeats).filter(|due| due.page.is_none());
-        let repeat = repeat.map(|due| due.at).min();
+        let repeat = repeat.map(|due| due.at).min().filter(|_| !self.is_blocked);
         let frame = self.frame_since.map(|_| now + FRAME_SECOND);
         let due = [session, phase, ping, repeat, frame, Some(self.look_after_life_at(now))];
         due.into_iter().flatten().min().unwrap_or(far).min(far)

@@ -1,0 +1,95 @@
+//! What a subscription is sent beside its readers: a snapshot at the beginning,
+//! and messages that it refused and that come again.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Connection;
+use super::delivery::BATCH_BYTES;
+use super::envelope::Repeat;
+use super::subscription::Due;
+use super::window::Again;
+use crate::classroom::entry::Entry;
+use crate::classroom::reader::LogPage;
+
+impl Connection {
+    /// Says what comes before the log: snapshots, and messages that were refused and are due again.
+    pub(super) fn say_own(&mut self) {
+        for index in 0..self.subscriptions.len() {
+            self.say_first(index);
+            self.say_again(index);
+        }
+    }
+
+    fn say_first(&mut self, index: usize) {
+        let subscription = &mut self.subscriptions[index];
+        if let Some(entry) = subscription.first.take() {
+            let room = subscription.sources[0].reader.classroom();
+            let framed = subscription.look.framed(room, &entry, &Repeat::default());
+            self.link.push_framed(framed, self.outbox.private());
+        }
+    }
+
+    fn say_again(&mut self, index: usize) {
+        if self.subscriptions[index].repeats.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for mut due in std::mem::take(&mut self.subscriptions[index].repeats) {
+            let room = self.outbox.waiting() < BATCH_BYTES;
+            let again = if room { self.try_repeat(index, &mut due, now) } else { None };
+            match again {
+                Some(entry) => self.repeat(index, &due.again, &entry),
+                None if !room || due.at > now || due.page.is_some() => self.subscriptions[index].repeats.push(due),
+                None => {}
+            }
+        }
+    }
+
+    /// The entry that comes again, once it is due and was read.
+    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Option<Arc<Entry>> {
+        if due.at > now {
+            return None;
+        }
+        let Some(page) = &mut due.page else {
+            due.page = Some(self.read_again(index, &due.again));
+            return None;
+        };
+        match page.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Ok(Some(page)) => {
+                due.page = None;
+                page.entries
+                    .into_iter()
+                    .find(|entry| entry.offset() == due.again.offset && entry.position().part == due.again.part)
+            }
+            // Retention took it meanwhile, or the log cannot be read: it stays unacknowledged.
+            Ok(None) | Err(oneshot::error::TryRecvError::Closed) => {
+                due.page = None;
+                None
+            }
+        }
+    }
+
+    fn read_again(&self, index: usize, again: &Again) -> oneshot::Receiver<Option<LogPage>> {
+        let room = self.subscriptions[index].sources[again.source].reader.classroom().clone();
+        let (answer, receiver) = oneshot::channel();
+        let (bell, offset) = (self.bell.clone(), again.offset);
+        tokio::spawn(async move {
+            let _ = answer.send(room.record_at(offset).await.ok());
+            bell.ring();
+        });
+        receiver
+    }
+
+    fn repeat(&mut self, index: usize, again: &Again, entry: &Entry) {
+        let subscription = &self.subscriptions[index];
+        let room = subscription.sources[again.source].reader.classroom();
+        let repeat = Repeat { redelivered: true, count: Some(again.count), ..Repeat::default() };
+        let framed = subscription.look.framed(room, entry, &repeat);
+        self.link.push_framed(framed, self.outbox.private());
+        self.services.metrics.delivered(self.link.kind(), 1);
+    }
+}
