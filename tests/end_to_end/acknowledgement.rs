@@ -48,6 +48,24 @@ async fn client_individual_acknowledges_one() {
     assert_eq!(student.bodies(2).await, ["2", "4"]);
 }
 
+/// Nothing of a long stretch comes again, and what lies behind it comes all the same.
+#[tokio::test]
+async fn what_was_acknowledged_one_by_one_is_passed_over() {
+    let broker = Broker::start().await;
+    let (mut student, _) = attend(&broker, "client-individual", &[]).await;
+    let long = "x".repeat(2_000);
+    publish(&broker, &vec![long.as_str(); 200]).await;
+    let messages = student.messages(200).await;
+    for message in &messages[1..] {
+        student.send(&Frame::new("ACK").with("id", message.need("ack"))).await;
+    }
+    student.disconnect().await;
+    publish(&broker, &["behind"]).await;
+    let broker = broker.killed_and_restarted().await;
+    let (mut student, _) = attend(&broker, "client-individual", &[]).await;
+    assert_eq!(student.bodies(2).await, [long.as_str(), "behind"]);
+}
+
 #[tokio::test]
 async fn an_acknowledgement_with_a_receipt_survives_a_kill() {
     for ack in ["client", "client-individual"] {

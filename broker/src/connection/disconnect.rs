@@ -4,6 +4,7 @@
 //! | Close code | Meaning |
 //! | --- | --- |
 //! | 1000 | after DISCONNECT, or the peer closed |
+//! | 1002, 1007, 1009 | the peer broke WebSocket's rules, or a message is too large |
 //! | 1012 | the broker is restarting: come back |
 //! | 40nn | come back later; `nn` is the error's number less 100 |
 //! | 45nn | do not come back unchanged; `nn` as above |
@@ -25,7 +26,12 @@ pub enum Ending {
     /// Nothing was heard for too long.
     Silent,
     /// The peer broke the transport's rules.
-    Transport(String),
+    Transport {
+        /// The close code that RFC 6455 has for it.
+        code: u16,
+        /// In words.
+        reason: String,
+    },
     /// The broker stops.
     Stopping,
 }
@@ -38,7 +44,7 @@ impl Ending {
             Ending::Refused(refusal) if refusal.retryable => 4000 + refusal.code.saturating_sub(100),
             Ending::Refused(refusal) => 4500 + refusal.code.saturating_sub(100),
             Ending::Silent => 4012,
-            Ending::Transport(_) => 1002,
+            Ending::Transport { code, .. } => *code,
             Ending::Stopping => 1012,
         }
     }
@@ -49,7 +55,7 @@ impl Ending {
             Ending::Disconnected | Ending::PeerClosed { .. } => "",
             Ending::Refused(refusal) => &refusal.message,
             Ending::Silent => "nothing was heard for too long",
-            Ending::Transport(reason) => reason,
+            Ending::Transport { reason, .. } => reason,
             Ending::Stopping => "the broker is restarting",
         }
     }
@@ -62,7 +68,7 @@ impl Ending {
             Ending::PeerClosed { normally: false } => "lost",
             Ending::Refused(_) => "refused",
             Ending::Silent => "silent",
-            Ending::Transport(_) => "transport",
+            Ending::Transport { .. } => "transport",
             Ending::Stopping => "stopping",
         }
     }

@@ -260,7 +260,7 @@ impl Connection {
         match received {
             Received::Some | Received::Nothing => {}
             Received::End => closed = closed.or(Some(Some(1006))),
-            Received::Broken(reason) => self.phase = Phase::Over(Ending::Transport(reason)),
+            Received::Broken { code, reason } => self.phase = Phase::Over(Ending::Transport { code, reason }),
         }
         if let Some(code) = closed {
             self.peer_closed(code);

@@ -56,8 +56,13 @@ pub enum Received {
     Nothing,
     /// The stream has ended.
     End,
-    /// The peer broke the transport's rules, in words.
-    Broken(String),
+    /// The peer broke the transport's rules.
+    Broken {
+        /// The WebSocket close code that says so.
+        code: u16,
+        /// In words.
+        reason: String,
+    },
 }
 
 /// One connection that moves bytes.
@@ -125,7 +130,7 @@ impl Link {
                 None => sink(Inbound::Bytes(&buffer[..count])),
                 Some(framing) => {
                     if let Err(error) = framing.receive(&buffer[..count], outbound, sink) {
-                        return Received::Broken(error.to_string());
+                        return Received::Broken { code: websocket::close_code(&error), reason: error.to_string() };
                     }
                 }
             }

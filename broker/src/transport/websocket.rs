@@ -108,6 +108,15 @@ impl Framing {
     }
 }
 
+/// What RFC 6455, section 7.4.1, has for a peer's fault.
+pub fn close_code(error: &Error) -> u16 {
+    match error {
+        Error::Capacity(_) => 1009,
+        Error::Utf8(_) => 1007,
+        _ => 1002,
+    }
+}
+
 /// Appends a data message: text when it is valid UTF-8, else binary. One fixed
 /// kind breaks stompjs 2 (which takes no binary) or stompjs 7 (binary bodies).
 pub fn push_message(payload: &[u8], out: &mut Vec<u8>) {
@@ -236,7 +245,8 @@ mod tests {
     fn a_message_over_the_limit_is_refused_before_it_arrives() {
         let mut framing = Framing::new(&[], 1024);
         let header = [FINAL | TEXT, 0xFF, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-        assert!(framing.receive(&header, &mut Vec::new(), |_| {}).is_err());
+        let refused = framing.receive(&header, &mut Vec::new(), |_| {}).expect_err("over the limit");
+        assert_eq!(close_code(&refused), 1009);
     }
 
     #[test]
