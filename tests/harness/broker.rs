@@ -56,7 +56,9 @@ pub struct Refused {
 
 impl Default for Setup {
     fn default() -> Self {
-        let directory = TempDir::with_prefix("homeroom-test-").expect("a temporary directory");
+        let mut directory = TempDir::with_prefix("homeroom-test-").expect("a temporary directory");
+        // HOMEROOM_KEEP leaves the broker's directory to be looked at: `homeroom store verify --data …/data`.
+        directory.disable_cleanup(std::env::var_os("HOMEROOM_KEEP").is_some());
         let data = directory.path().join("data");
         Self { directory: Arc::new(directory), data, config: String::new(), flags: Vec::new(), environment: Vec::new() }
     }
