@@ -81,6 +81,7 @@ pub async fn run(
     let services = services(settings.clone(), &store)?;
     let mut tasks = JoinSet::new();
     listeners.serve(&services, &mut tasks);
+    tracing::info!("the lesson page is at http://{}", addresses.http);
     started(&addresses);
     let failure = tokio::select! {
         () = shutdown => None,

@@ -272,7 +272,8 @@ impl Connection {
         if let Some(ticket) = ticket {
             let position = subscription.position();
             let (resumed, missed) = (resumed.to_string(), missed.to_string());
-            let mut headers = vec![("position", position.as_str()), ("resumed", &resumed), ("missed", &missed)];
+            let mut headers = vec![("resumed", resumed.as_str()), ("missed", &missed)];
+            headers.extend(position.as_deref().map(|position| ("position", position)));
             headers.extend(gap.as_deref().map(|gap| ("gap", gap)));
             if is_durable && subscription.ack == AckMode::Auto {
                 headers.push(("auto-confirm", confirmation.name()));

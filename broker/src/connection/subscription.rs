@@ -19,6 +19,9 @@ use crate::classroom::entry::{Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
 use crate::router::Pattern;
 
+/// A position names so many logs at most.
+pub(super) const POSITIONS_MAX: usize = 16;
+
 /// One SUBSCRIBE.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -275,12 +278,16 @@ impl Subscription {
         }
     }
 
-    /// The position of a subscription over its logs: `E:N`, or `E1:N1,E2:N2`.
-    pub(super) fn position(&self) -> String {
+    /// The position of a subscription over its logs: `E:N`, or `E1:N1,E2:N2`; none over so many that
+    /// `after` would not take it, and none over no log at all.
+    pub(super) fn position(&self) -> Option<String> {
+        if !(1..=POSITIONS_MAX).contains(&self.sources.len()) {
+            return None;
+        }
         let positions = self.sources.iter().map(|source| {
             let Mark { offset, .. } = Mark::after(source.reader.mark().passed());
             Position::new(source.reader.classroom().epoch(), offset).to_string()
         });
-        positions.collect::<Vec<_>>().join(",")
+        Some(positions.collect::<Vec<_>>().join(","))
     }
 }

@@ -11,11 +11,10 @@ use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::envelope::first_of;
 use crate::connection::refusals::{bad_request, nobody_in_particular, unknown_destination};
+use crate::connection::subscription::POSITIONS_MAX;
 use crate::router::Pattern;
 use crate::settings::Durable;
 
-/// A position over more logs than this is refused.
-const POSITIONS_MAX: usize = 16;
 /// Headers of ActiveMQ and Artemis for a durable subscription's name.
 const NAME_HEADERS: [&str; 3] = ["durable-subscription-name", "durable-subscriber-name", "activemq.subscriptionName"];
 /// The canonical word and ActiveMQ's.
