@@ -88,7 +88,13 @@ impl Decoder {
     #[expect(clippy::should_implement_trait, reason = "a decoder gives more after None, once more was pushed")]
     #[inline]
     pub fn next(&mut self) -> Option<Result<Decoded, DecodeError>> {
-        if self.buffer.len() < self.promising { None } else { self.look() }
+        if self.has_promise() { self.look() } else { None }
+    }
+
+    /// Whether [`Decoder::next`] may have something to give out.
+    #[inline]
+    pub(crate) fn has_promise(&self) -> bool {
+        self.buffer.len() >= self.promising
     }
 
     /// Bytes pushed and not yet given out as frames.

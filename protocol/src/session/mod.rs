@@ -79,14 +79,21 @@ impl Session {
     }
 
     /// Bytes came, any number, cut anywhere.
+    #[inline]
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
         if bytes.is_empty() || !self.state.can_hear() {
             return;
         }
         self.heard(now);
         self.decoder.push(bytes);
+        if self.state.is_before_connected() {
+            self.count_connect_bytes();
+        }
+    }
+
+    fn count_connect_bytes(&mut self) {
         let limit = self.settings.limits.connect_bytes_max;
-        if self.state.is_before_connected() && self.connect_bytes + self.decoder.buffered() > limit {
+        if self.connect_bytes + self.decoder.buffered() > limit {
             self.fail(&Fault::ConnectBytesExceeded { limit }, None);
         }
     }
@@ -125,7 +132,17 @@ impl Session {
     }
 
     /// What to do next.
+    #[inline]
     pub fn poll(&mut self) -> Output {
+        // One more piece of a frame, the commonest case where bytes come drop by drop.
+        if self.state.can_take_frames() && self.outgoing.capacity() == 0 && !self.decoder.has_promise() {
+            return Output::Wait(self.timers.next());
+        }
+        self.poll_closely()
+    }
+
+    #[inline(never)]
+    fn poll_closely(&mut self) -> Output {
         loop {
             if let Some(bytes) = self.poll_transmit() {
                 return Output::Transmit(bytes);

@@ -79,11 +79,13 @@ impl State {
     }
 
     /// Whether the next frame may be taken up.
+    #[inline]
     pub(crate) fn can_take_frames(&self) -> bool {
         matches!(self.0, Inner::Opening | Inner::Open)
     }
 
     /// Whether bytes still mean anything.
+    #[inline]
     pub(crate) fn can_hear(&self) -> bool {
         matches!(self.0, Inner::Opening | Inner::Asking | Inner::Open)
     }
@@ -93,6 +95,7 @@ impl State {
         matches!(self.0, Inner::Open | Inner::Leaving)
     }
 
+    #[inline]
     pub(crate) fn is_before_connected(&self) -> bool {
         matches!(self.0, Inner::Opening | Inner::Asking)
     }
