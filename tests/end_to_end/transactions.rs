@@ -127,3 +127,18 @@ async fn over_several_logs_it_is_all_of_it_or_a_refusal_that_names_them() {
         assert_eq!(listener.message().await.text(), "next", "nothing of it was written");
     }
 }
+
+#[tokio::test]
+async fn a_transaction_with_an_impossible_acknowledgement_stores_nothing() {
+    let broker = Broker::start().await;
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.request(begin()).await;
+    alice.request(send("/topic/7b", "half of it")).await;
+    alice.request(Frame::new("ACK").with("id", "never sent").with("transaction", "t")).await;
+    alice.send(&commit()).await;
+    assert_eq!(alice.error().await.header("code"), Some("107"));
+    let mut bob = Client::signed_in(&broker, "bob").await;
+    bob.publish("/topic/7b", "after it").await;
+    bob.subscribe("s", "/topic/7b", &[("x-stream-offset", "first")]).await;
+    assert_eq!(bob.message().await.text(), "after it");
+}

@@ -87,6 +87,10 @@ impl Connection {
     }
 
     fn commit(&mut self, commit: Commit) -> Option<Event> {
+        // Before anything is stored: a transaction is refused whole.
+        if commit.operations.iter().any(names_nothing) {
+            return self.refuse(commit.ticket, unknown_message());
+        }
         let sends = commit.operations.iter().filter_map(|operation| match operation {
             Operation::Send(send) => {
                 Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
@@ -176,10 +180,7 @@ impl Connection {
     /// Takes up an ACK or NACK; `false` if it names nothing of ours, which has been refused then.
     fn apply(&mut self, acknowledge: &Acknowledge) -> bool {
         let Some((acknowledged, subscription)) = read_reference(&acknowledge.message) else {
-            let remedy = "Send back the ack header of the MESSAGE (its message-id in STOMP 1.1) unchanged.";
-            let reason = "the frame names no message of this broker";
-            let refusal = refusal(code::BAD_REQUEST, "unknown message", reason, false, remedy);
-            self.refuse(acknowledge.ticket, refusal);
+            self.refuse(acknowledge.ticket, unknown_message());
             return false;
         };
         let wanted = |known: &&mut Subscription| subscription.as_deref().is_none_or(|id| *known.id == *id);
@@ -401,6 +402,24 @@ fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<
             read_message_id(message_id).map(|place| (place, subscription.clone()))
         }
     }
+}
+
+/// Whether a step of a transaction acknowledges what cannot be a message of ours.
+fn names_nothing(operation: &Operation) -> bool {
+    match operation {
+        Operation::Acknowledge(acknowledge) => read_reference(&acknowledge.message).is_none(),
+        Operation::Send(_) => false,
+    }
+}
+
+fn unknown_message() -> Refusal {
+    refusal(
+        code::BAD_REQUEST,
+        "unknown message",
+        "the frame names no message of this broker",
+        false,
+        "Send back the ack header of the MESSAGE (its message-id in STOMP 1.1) unchanged.",
+    )
 }
 
 fn taken_over() -> Refusal {

@@ -290,10 +290,10 @@ pub(super) struct Joint {
     pub(super) key: Option<Box<str>>,
 }
 
-/// The messages of a transaction that goes to one room.
+/// The messages of a transaction that goes to one room: all of them are stored, whatever `persistent` says.
 ///
 /// # Errors
-/// SENDs to more than one log, or some that are not persistent.
+/// SENDs to more than one log.
 pub(super) fn one_room(publications: Vec<Publication>) -> Result<Option<Joint>, Refusal> {
     let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.topic.classroom()).collect();
     rooms.sort_unstable();
