@@ -169,6 +169,11 @@ impl Attachment {
         }
     }
 
+    /// Up to here messages may be sent before [`Attachment::note_delivered`] is told.
+    pub fn quiet_until(&self) -> Offset {
+        Offset(self.ceiling.load(Ordering::Relaxed).saturating_sub(CEILING_LEAD / 2))
+    }
+
     /// Moves the cursor; nothing happens when the subscription was taken over.
     pub fn settle(&self, progress: Progress) {
         let mut attached = self.durables.lock();

@@ -66,7 +66,7 @@ impl Follower {
                 self.roster.due = room.presence.next_departure();
             }
             if self.take_in(&room, first) {
-                room.wake_all();
+                room.audience.wake();
             }
         }
     }
@@ -108,7 +108,7 @@ impl Follower {
     fn end(&self) {
         if let Some(room) = self.room.upgrade() {
             room.ended.store(true, Ordering::Release);
-            room.wake_all();
+            room.audience.ring_all();
         }
     }
 }

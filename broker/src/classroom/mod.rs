@@ -6,18 +6,20 @@
 //!
 //! Never here: STOMP, HTTP, sockets; who may do what.
 
+pub mod audience;
 pub mod bell;
 pub mod durable;
 pub mod entry;
 mod follow;
+pub mod news;
 pub mod presence;
 pub mod reader;
 pub mod recent;
 pub mod registry;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -28,10 +30,11 @@ use homeroom_storage::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::bell::Bell;
+use self::audience::{Audience, Listener, Seat};
 use self::durable::Durables;
 use self::entry::{Entry, Mark};
 use self::follow::Errand;
+use self::news::Form;
 use self::presence::Presence;
 use self::reader::LogPage;
 use self::recent::Recent;
@@ -65,8 +68,7 @@ pub struct Classroom {
     store: Store,
     rules: Arc<Rules>,
     recent: Recent,
-    listeners: Mutex<HashMap<u64, Arc<Bell>>>,
-    listener_next: AtomicU64,
+    audience: Audience,
     durables: Arc<Durables>,
     presence: Presence,
     errands: mpsc::Sender<Errand>,
@@ -97,8 +99,7 @@ impl Classroom {
             store,
             rules,
             recent: Recent::new(opened.bounds.head, settings.recent),
-            listeners: Mutex::default(),
-            listener_next: AtomicU64::new(1),
+            audience: Audience::default(),
             durables: Arc::default(),
             presence: Presence::new(settings.presence_grace),
             errands,
@@ -244,20 +245,18 @@ impl Classroom {
         Ok(LogPage { entries, through: page.through, missing: page.missing })
     }
 
-    /// Rings the bell at everything new, from this call on.
-    pub(crate) fn listen(&self, bell: Arc<Bell>) -> u64 {
-        let listener = self.listener_next.fetch_add(1, Ordering::Relaxed);
-        self.listeners_locked().insert(listener, bell);
-        listener
+    /// Tells `listener` of everything new, from this call on: in this form, or else by a ring.
+    pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Seat {
+        self.audience.join(self, form, listener)
     }
 
-    pub(crate) fn stop_listening(&self, listener: u64) {
-        self.listeners_locked().remove(&listener);
+    pub(crate) fn leave(&self, seat: Seat) {
+        self.audience.leave(seat);
     }
 
     /// Whether nobody reads, holds a durable subscription or is expected back.
     pub(crate) fn is_idle(&self) -> bool {
-        self.listeners_locked().is_empty() && self.durables.is_empty() && self.presence.is_empty()
+        self.audience.is_empty() && self.durables.is_empty() && self.presence.is_empty()
     }
 
     fn entries_of(&self, record: &Arc<Record>) -> impl Iterator<Item = Arc<Entry>> {
@@ -279,21 +278,13 @@ impl Classroom {
         Arc::new(Record { epoch: self.epoch, offset: Offset::ZERO, time: now_millis(), messages: [message].into() })
     }
 
-    fn wake_all(&self) {
-        self.listeners_locked().values().for_each(|bell| bell.ring());
-    }
-
     fn tell_presence(&self) {
         if let Some(changes) = self.presence.changes(Instant::now()) {
             let body = serde_json::to_vec(&changes).expect("a notice is plain JSON");
             let (message, path) = self.notice("$presence", body);
             self.show(message, path);
-            self.wake_all();
+            self.audience.wake();
         }
-    }
-
-    fn listeners_locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Bell>>> {
-        self.listeners.lock().expect("nothing panics while it holds the listeners")
     }
 }
 

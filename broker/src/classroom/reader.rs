@@ -21,8 +21,10 @@ use homeroom_storage::{LogError, Offset, OffsetRange};
 use tokio::sync::oneshot;
 
 use super::Classroom;
+use super::audience::{Listener, Seat};
 use super::bell::Bell;
 use super::entry::{Entry, Mark};
+use super::news::Form;
 use super::recent::Walk;
 use crate::router::Pattern;
 
@@ -37,7 +39,7 @@ pub struct Reader {
     /// Messages that no log keeps are for those who are here: earlier ones are passed over.
     here_since: u64,
     bell: Arc<Bell>,
-    listener: u64,
+    seat: Seat,
 }
 
 #[derive(Debug)]
@@ -112,18 +114,18 @@ impl Reader {
     /// A reader that stands at `mark`. It listens from here on: what becomes
     /// durable after this call rings the bell.
     pub fn new(classroom: Arc<Classroom>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
-        let listener = classroom.listen(bell.clone());
+        let seat = classroom.join(None, bell.clone());
         let (here_since, _) = classroom.recent().end();
         let place = classroom.recent().join(mark).map_or(Place::Log, Place::Recent);
-        Reader { classroom, pattern, mark, place, gap: None, here_since, bell, listener }
+        Reader { classroom, pattern, mark, place, gap: None, here_since, bell, seat }
     }
 
     /// A reader of what comes from now on, what no log keeps included.
     pub fn live(classroom: Arc<Classroom>, pattern: Arc<Pattern>, bell: Arc<Bell>) -> Reader {
-        let listener = classroom.listen(bell.clone());
+        let seat = classroom.join(None, bell.clone());
         let (sequence, head) = classroom.recent().end();
         let (place, mark) = (Place::Recent(sequence), Mark::after(head));
-        Reader { classroom, pattern, mark, place, gap: None, here_since: sequence, bell, listener }
+        Reader { classroom, pattern, mark, place, gap: None, here_since: sequence, bell, seat }
     }
 
     /// The classroom it reads.
@@ -134,6 +136,26 @@ impl Reader {
     /// Everything up to here was handed out or is not for this subscription.
     pub fn mark(&self) -> Mark {
         self.mark
+    }
+
+    /// Has news of this form told to `listener`, and its bell rung no more.
+    pub fn hand_over(&mut self, form: Arc<dyn Form>, listener: Arc<dyn Listener>) {
+        let seat = self.classroom.join(Some(form), listener);
+        self.classroom.leave(std::mem::replace(&mut self.seat, seat));
+    }
+
+    /// The sequence of the message it takes next, if it stands among the newest and they are for it as they are.
+    pub fn stands_at(&self) -> Option<u64> {
+        match self.place {
+            Place::Recent(next) if self.gap.is_none() && next >= self.here_since => Some(next),
+            _ => None,
+        }
+    }
+
+    /// All before `next` was told by the dispatcher; `through` is the newest record among it.
+    pub fn advance(&mut self, next: u64, through: Option<Mark>) {
+        self.place = Place::Recent(next);
+        self.mark = through.map_or(self.mark, |through| self.mark.max(through));
     }
 
     /// Says with the next message that these offsets are gone.
@@ -256,7 +278,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.classroom.stop_listening(self.listener);
+        self.classroom.leave(self.seat);
     }
 }
 

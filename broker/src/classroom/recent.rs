@@ -39,6 +39,17 @@ struct Inner {
     bytes: usize,
 }
 
+/// A stretch of the newest messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The sequence of the first of them.
+    pub first: u64,
+    /// The sequence behind the last.
+    pub end: u64,
+    /// Nothing before the first has left the memory since it was asked for.
+    pub is_whole: bool,
+}
+
 /// What a reader that came back for more finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Walk {
@@ -118,6 +129,24 @@ impl Recent {
             }
         }
         Walk::Until(inner.next)
+    }
+
+    /// Takes what is there from `sequence` on, at most so many messages and about so many bytes.
+    pub fn newest(&self, sequence: u64, messages: usize, bytes: usize, into: &mut Vec<Arc<Entry>>) -> Stretch {
+        into.clear();
+        let inner = self.lock();
+        let oldest = inner.next - inner.entries.len() as u64;
+        let first = sequence.max(oldest);
+        let begin = usize::try_from(first - oldest).expect("the ring is small");
+        let mut taken = 0;
+        for entry in inner.entries.iter().skip(begin).take(messages) {
+            if taken >= bytes {
+                break;
+            }
+            taken += entry.message().cost();
+            into.push(entry.clone());
+        }
+        Stretch { first, end: first + into.len() as u64, is_whole: first == sequence }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

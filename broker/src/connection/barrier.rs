@@ -172,6 +172,20 @@ impl Barrier {
         }
     }
 
+    /// After so many bytes more the time of the next Ping is to be looked at again.
+    pub fn quiet_bytes(&self, durable: bool) -> usize {
+        let enough = if durable { self.pace.bytes } else { PLAIN_PING_BYTES };
+        let quiet = match (self.confirmation, durable) {
+            (Confirmation::Written, true) => 0,
+            (Confirmation::Written, false) => u64::MAX,
+            // Its Pong is waited for, and looks after the next one.
+            _ if self.outstanding[1].is_some() => u64::MAX,
+            (_, true) if self.unpinged_since.is_none() => 0,
+            _ => enough.saturating_sub(self.unpinged_bytes),
+        };
+        usize::try_from(quiet).unwrap_or(usize::MAX)
+    }
+
     /// Makes the Ping that goes out behind the last whole message.
     pub fn ping<'a>(&mut self, standings: impl Iterator<Item = &'a mut Standing>, now: Instant) -> [u8; 16] {
         self.counter += 1;

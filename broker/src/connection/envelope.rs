@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use homeroom_protocol::{AckMode, Headers, MessageHead, Version, encode_message};
-use homeroom_storage::{Message, Position};
+use homeroom_storage::{LogName, Message, Position};
 
-use crate::classroom::Classroom;
 use crate::classroom::entry::{Entry, Shape};
 use crate::transport::websocket;
 
@@ -97,14 +96,15 @@ impl Look {
 
     /// The framed MESSAGE of an entry: shared among all who see it alike,
     /// unless there is something that only this subscription is told.
-    pub fn framed(&self, classroom: &Classroom, entry: &Entry, repeat: &Repeat) -> Bytes {
+    pub fn framed(&self, log: &LogName, entry: &Entry, repeat: &Repeat) -> Bytes {
         if repeat.count.is_some() || repeat.gap.is_some() {
-            return self.encode(classroom, entry, repeat);
+            return self.encode(log, entry, repeat);
         }
-        entry.encoded(&self.shape(repeat), || self.encode(classroom, entry, repeat))
+        entry.encoded(&self.shape(repeat), || self.encode(log, entry, repeat))
     }
 
-    fn shape(&self, repeat: &Repeat) -> Shape {
+    /// What its bytes depend on.
+    pub fn shape(&self, repeat: &Repeat) -> Shape {
         let version = match self.version {
             Version::V1_0 => 0,
             Version::V1_1 => 1,
@@ -115,9 +115,9 @@ impl Look {
         Shape { id: self.id.clone(), tag: version | ack << 2 | repeat << 3 | u16::from(self.id_shown) << 5 }
     }
 
-    fn encode(&self, classroom: &Classroom, entry: &Entry, repeat: &Repeat) -> Bytes {
+    fn encode(&self, log: &LogName, entry: &Entry, repeat: &Repeat) -> Bytes {
         let (message, position) = (entry.message(), Place::of(entry));
-        let message_id = format!("{}@{position}", classroom.log());
+        let message_id = format!("{log}@{position}");
         let acknowledged = self.ack != AckMode::Auto && self.version == Version::V1_2;
         let ack = acknowledged.then(|| format!("{position}@{}", self.id));
         let head = MessageHead {

@@ -282,6 +282,7 @@ impl Connection {
             self.session.confirm(ticket, &headers);
         }
         self.subscriptions.push(subscription);
+        self.enlist(self.subscriptions.len() - 1);
     }
 
     /// Whoever subscribes in one room is here; whoever watches the roster is shown it first.
@@ -368,11 +369,13 @@ impl Connection {
     }
 
     fn joined(&mut self, serial: u64, generation: u64, sources: Vec<super::subscription::Source>) {
-        let Some(subscription) = self.subscriptions.iter_mut().find(|known| known.serial == serial) else { return };
+        let Some(index) = self.subscriptions.iter().position(|known| known.serial == serial) else { return };
+        let subscription = &mut self.subscriptions[index];
         if let Some(joins) = &mut subscription.joins {
             joins.generation = generation;
         }
         subscription.sources.extend(sources);
+        self.enlist(index);
         // Another subscription may be behind as well.
         self.bell.ring();
     }

@@ -13,7 +13,9 @@
 pub mod barrier;
 mod delivery;
 pub mod disconnect;
+mod dispatch;
 pub mod envelope;
+mod gate;
 mod inbound;
 mod outbox;
 mod publish;
@@ -33,6 +35,7 @@ use tokio::time::Instant;
 
 use self::barrier::Barrier;
 use self::disconnect::Ending;
+use self::gate::Gate;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
 use self::subscribe::Ready;
@@ -44,7 +47,7 @@ use crate::classroom::registry::Registry;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
-use crate::transport::{Inbound, Kind, Link, Received};
+use crate::transport::{Inbound, Kind, Link, Received, Wire};
 
 /// After the last word, so long is waited for the peer to take it and close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -64,6 +67,11 @@ const FRAME_SECOND: Duration = Duration::from_secs(1);
 const FRAME_BYTES: usize = 16 * 1024;
 /// Events are taken up to this many at a time, so that one busy client does not keep its thread.
 const EVENTS_AT_ONCE: usize = 32;
+
+/// The locks of [`gate`], by a name under which a model checker has its own.
+mod sync {
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -93,6 +101,15 @@ enum Outcome {
     Subscribed { ready: Result<Ready, Refusal>, ticket: Option<stomp::Ticket> },
     /// Rooms that appeared, for a subscription to many.
     Joined { serial: u64, generation: u64, sources: Vec<Source> },
+}
+
+/// Why the task looks around.
+enum Woken {
+    ByPeer,
+    ByBell,
+    ByStore(publish::Landed),
+    ByOutcome(Outcome),
+    InTime,
 }
 
 /// How far the conversation has come.
@@ -132,6 +149,9 @@ struct Connection {
     frame_since: Option<Instant>,
     /// The link takes nothing although something waits.
     is_blocked: bool,
+    /// Who writes to the link, if dispatchers may.
+    gate: Option<Arc<Gate<Wire>>>,
+    lane_next: u64,
     _tracked: Tracked,
 }
 
@@ -183,6 +203,8 @@ impl Connection {
             life: Life { heard: now, wrote: now, probed: false },
             frame_since: None,
             is_blocked: false,
+            gate: None,
+            lane_next: 0,
             _tracked: tracked,
         }
     }
@@ -211,16 +233,25 @@ impl Connection {
         let reads = self.may_read();
         let blocked = self.is_blocked || self.outbox.waiting() > 0;
         let bell = self.bell.clone();
-        tokio::select! {
-            _ = self.link.readable(), if reads => self.receive(),
-            _ = self.link.writable(), if blocked => {}
-            () = bell.heard() => self.heed_the_bell(),
-            landed = next_landed(&mut self.in_flight), if self.in_flight.is_some() => self.landed(&landed),
-            outcome = finished(&mut self.busy), if self.busy.is_some() => {
+        self.open_gate();
+        let woken = tokio::select! {
+            _ = self.link.readable(), if reads => Woken::ByPeer,
+            _ = self.link.writable(), if blocked => Woken::InTime,
+            () = bell.heard() => Woken::ByBell,
+            landed = next_landed(&mut self.in_flight), if self.in_flight.is_some() => Woken::ByStore(landed),
+            outcome = finished(&mut self.busy), if self.busy.is_some() => Woken::ByOutcome(outcome),
+            () = tokio::time::sleep_until(wake_at) => Woken::InTime,
+        };
+        self.shut_gate();
+        match woken {
+            Woken::ByPeer => self.receive(),
+            Woken::ByBell => self.heed_the_bell(),
+            Woken::ByStore(landed) => self.landed(&landed),
+            Woken::ByOutcome(outcome) => {
                 self.busy = None;
                 self.take_up(outcome);
             }
-            () = tokio::time::sleep_until(wake_at) => {}
+            Woken::InTime => {}
         }
         self.keep_time();
     }
@@ -455,7 +486,7 @@ impl Connection {
             }
         }
         // Unread bytes at a close make the kernel send a reset, which can overtake our last word.
-        self.link.finish().await;
+        self.link.finish();
         let (mut nothing, mut rounds) = (Vec::new(), 0);
         while rounds < LINGER_READS && tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
             let mut over = Instant::now() >= until;

@@ -40,6 +40,12 @@ impl Outbox {
         &mut self.private
     }
 
+    /// The rest of a message that somebody else began goes first.
+    pub(super) fn begin(&mut self, rest: Bytes) {
+        debug_assert_eq!(self.waiting(), 0, "a message is begun only where nothing waits");
+        self.begun = Some(rest);
+    }
+
     /// How many bytes wait.
     pub(super) fn waiting(&self) -> usize {
         self.private.len() - self.written + self.begun.as_ref().map_or(0, Bytes::len)

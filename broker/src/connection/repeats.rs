@@ -27,7 +27,7 @@ impl Connection {
         let subscription = &mut self.subscriptions[index];
         if let Some(entry) = subscription.first.take() {
             let room = subscription.sources[0].reader.classroom();
-            let framed = subscription.look.framed(room, &entry, &Repeat::default());
+            let framed = subscription.look.framed(room.log(), &entry, &Repeat::default());
             self.link.push_framed(framed, self.outbox.private());
         }
     }
@@ -88,7 +88,7 @@ impl Connection {
         let subscription = &self.subscriptions[index];
         let room = subscription.sources[again.source].reader.classroom();
         let repeat = Repeat { redelivered: true, count: Some(again.count), ..Repeat::default() };
-        let framed = subscription.look.framed(room, entry, &repeat);
+        let framed = subscription.look.framed(room.log(), entry, &repeat);
         self.link.push_framed(framed, self.outbox.private());
         self.services.metrics.delivered(self.link.kind(), 1);
     }

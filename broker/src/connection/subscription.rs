@@ -77,6 +77,8 @@ pub(super) struct Source {
     pub delivered_to: Offset,
     /// Acknowledged one by one before: not sent again.
     pub skip: Vec<RangeInclusive<u64>>,
+    /// Its lane at the gate, if dispatchers may serve it.
+    pub lane: Option<u64>,
     /// The cursor as last saved, so that it is saved only when it moved.
     saved: Option<Progress>,
 }
@@ -137,6 +139,7 @@ impl Source {
             replay_to,
             delivered_to: Offset::ZERO,
             skip: Vec::new(),
+            lane: None,
             saved: None,
         }
     }

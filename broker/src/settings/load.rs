@@ -175,6 +175,7 @@ fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {
     section.read_within("reached_bytes_max", &mut delivery.reached_bytes_max, KIB..=GIB);
     section.read_within("recent_messages", &mut delivery.recent_messages, 1..=1_000_000);
     section.read_within("recent_bytes", &mut delivery.recent_bytes, KIB..=GIB);
+    section.read("fast_path", &mut delivery.fast_path);
     section.read_within("not_sent_low_water", &mut delivery.not_sent_low_water, 4 * KIB..=16 * MIB);
     section.read_within("takeover_delay_max", &mut delivery.takeover_delay_max, Duration::ZERO..=HOUR);
     section.read_within("subscribe_wait", &mut delivery.subscribe_wait, Duration::ZERO..=HOUR);

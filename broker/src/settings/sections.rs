@@ -258,6 +258,8 @@ pub struct Delivery {
     pub recent_messages: usize,
     /// ... and by bytes.
     pub recent_bytes: u64,
+    /// Classrooms' dispatchers write shared bytes straight to the sockets of those who are up to date.
+    pub fast_path: bool,
     /// Unsent bytes the kernel may hold for one connection (`TCP_NOTSENT_LOWAT`).
     pub not_sent_low_water: u64,
     /// The longest delay of an answer to one who keeps taking over a durable subscription.
@@ -275,6 +277,7 @@ impl Default for Delivery {
             reached_bytes_max: 16 * MIB,
             recent_messages: 256,
             recent_bytes: 256 * KIB,
+            fast_path: true,
             not_sent_low_water: 64 * KIB,
             takeover_delay_max: Duration::from_secs(60),
             subscribe_wait: Duration::from_secs(10),

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt as _;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::websocket::{self, Framing};
@@ -68,20 +69,34 @@ pub enum Received {
 /// One connection that moves bytes.
 #[derive(Debug)]
 pub struct Link {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     peer: SocketAddr,
     framing: Option<Framing>,
+}
+
+/// The writing half of a [`Link`].
+#[derive(Clone, Debug)]
+pub struct Wire(Arc<TcpStream>);
+
+impl Wire {
+    /// Writes what the socket takes now.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it takes nothing; else those of the socket.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
 }
 
 impl Link {
     /// A plain TCP stream.
     pub fn tcp(stream: TcpStream, peer: SocketAddr) -> Link {
-        Link { stream, peer, framing: None }
+        Link { stream: Arc::new(stream), peer, framing: None }
     }
 
     /// A WebSocket after its handshake.
     pub fn websocket(stream: TcpStream, peer: SocketAddr, framing: Framing) -> Link {
-        Link { stream, peer, framing: Some(framing) }
+        Link { stream: Arc::new(stream), peer, framing: Some(framing) }
     }
 
     /// What it is.
@@ -160,9 +175,14 @@ impl Link {
     }
 
     /// Says that nothing more will be written.
-    pub async fn finish(&mut self) {
+    pub fn finish(&self) {
         // A socket that is gone already has nothing to be told.
-        let _ = self.stream.shutdown().await;
+        let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Write);
+    }
+
+    /// The writing half, for those who write without this link's task.
+    pub fn wire(&self) -> Wire {
+        Wire(self.stream.clone())
     }
 
     /// A shared, framed message as this link carries it.

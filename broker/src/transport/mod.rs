@@ -6,4 +6,4 @@ pub mod link;
 pub mod listener;
 pub mod websocket;
 
-pub use link::{Inbound, Kind, Link, Received};
+pub use link::{Inbound, Kind, Link, Received, Wire};
