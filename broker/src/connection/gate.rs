@@ -161,7 +161,8 @@ impl State {
             // A broken link shows itself to the task as well.
             Err(_) => 0,
         };
-        let written = if count == bytes.len() { lane.take(pieces, newest, news) } else { self.cut_off(number, pieces, count) };
+        let written =
+            if count == bytes.len() { lane.take(pieces, newest, news) } else { self.cut_off(number, pieces, count) };
         if written > 0 {
             let first = self.turn.span.map_or(news.at, |(first, _)| first);
             self.turn.span = Some((first, news.at));
@@ -209,6 +210,3 @@ impl Lane {
         self.sent = piece.mark.or(self.sent);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,6 +16,8 @@ pub mod disconnect;
 mod dispatch;
 pub mod envelope;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod inbound;
 mod outbox;
 mod publish;
