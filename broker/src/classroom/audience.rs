@@ -69,7 +69,16 @@ pub struct Audience {
     shards: Mutex<Vec<Arc<Shard>>>,
 }
 
-/// A member's place.
+/// Where a new member sits.
+#[derive(Debug)]
+pub struct Place {
+    /// To leave by.
+    pub seat: Seat,
+    /// The form that all its group share; none if they are only rung.
+    pub form: Option<Arc<dyn Form>>,
+}
+
+/// A member's seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
     shard: usize,
@@ -105,7 +114,7 @@ struct Group {
 
 impl Audience {
     /// Tells `listener` of everything new from this call on. `room` is the room of this audience.
-    pub fn join(&self, room: &Arc<Classroom>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Seat {
+    pub fn join(&self, room: &Arc<Classroom>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Place {
         let mut shards = self.locked();
         let counts: Vec<usize> = shards.iter().map(|shard| shard.locked().count).collect();
         let wanted = dispatchers(counts.iter().sum::<usize>() + 1);
@@ -116,8 +125,8 @@ impl Audience {
         }
         let emptiest = counts.iter().copied().chain([0]).take(shards.len()).enumerate().min_by_key(|(_, count)| *count);
         let shard = emptiest.map_or(0, |(shard, _)| shard);
-        let (group, place) = shards[shard].locked().add(form, listener);
-        Seat { shard, group, place }
+        let (group, place, form) = shards[shard].locked().add(form, listener);
+        Place { seat: Seat { shard, group, place }, form }
     }
 
     /// Tells the member of nothing more.
@@ -172,7 +181,11 @@ impl Shard {
 }
 
 impl Members {
-    fn add(&mut self, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> (usize, usize) {
+    fn add(
+        &mut self,
+        form: Option<Arc<dyn Form>>,
+        listener: Arc<dyn Listener>,
+    ) -> (usize, usize, Option<Arc<dyn Form>>) {
         let alike = |group: &Group| match (&group.form, &form) {
             (Some(known), Some(form)) => is_same(&**known, &**form),
             (known, form) => known.is_none() && form.is_none(),
@@ -184,8 +197,8 @@ impl Members {
             None => self.add_group(form),
         };
         self.count += 1;
-        let place = self.groups[group].as_mut().map_or(0, |group| group.add(listener));
-        (group, place)
+        let known = self.groups[group].as_mut().expect("it was found or made above");
+        (group, known.add(listener), known.form.clone())
     }
 
     fn add_group(&mut self, form: Option<Arc<dyn Form>>) -> usize {

@@ -30,7 +30,7 @@ use homeroom_storage::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::audience::{Audience, Listener, Seat};
+use self::audience::{Audience, Listener, Place, Seat};
 use self::durable::Durables;
 use self::entry::{Entry, Mark};
 use self::follow::Errand;
@@ -246,7 +246,7 @@ impl Classroom {
     }
 
     /// Tells `listener` of everything new, from this call on: in this form, or else by a ring.
-    pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Seat {
+    pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Place {
         self.audience.join(self, form, listener)
     }
 

@@ -20,7 +20,7 @@ pub trait Form: Debug + Send + Sync {
     fn shape(&self) -> &Shape;
 
     /// What it covers.
-    fn pattern(&self) -> &Pattern;
+    fn pattern(&self) -> &Arc<Pattern>;
 
     /// A message as it leaves on the wire.
     fn bytes(&self, entry: &Entry) -> Bytes;

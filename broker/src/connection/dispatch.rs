@@ -19,6 +19,7 @@ use super::subscription::{Source, Subscription};
 use super::{Connection, Phase};
 use crate::classroom::audience::{Heard, Listener};
 use crate::classroom::bell::Bell;
+use crate::classroom::durable::Attachment;
 use crate::classroom::entry::{Entry, Shape};
 use crate::classroom::news::{Form, News};
 use crate::metrics::Metrics;
@@ -52,7 +53,7 @@ impl Form for Live {
         &self.shape
     }
 
-    fn pattern(&self) -> &Pattern {
+    fn pattern(&self) -> &Arc<Pattern> {
         &self.pattern
     }
 
@@ -104,7 +105,12 @@ impl Connection {
             };
             source.lane = Some(lane);
             let outlet = Outlet { gate: gate.clone(), bell: bell.clone(), lane };
-            source.reader.hand_over(Arc::new(form), Arc::new(outlet));
+            if let Some(shared) = source.reader.hand_over(Arc::new(form), Arc::new(outlet)) {
+                // What all of the form have in common is kept once.
+                subscription.pattern = shared.pattern().clone();
+                subscription.id = shared.shape().id.clone();
+                subscription.look.share(&subscription.id);
+            }
         }
     }
 
@@ -164,7 +170,7 @@ impl Source {
         if before || passed < self.replay_to || passed < self.delivered_to {
             return None;
         }
-        let until = self.attachment.as_ref().map_or(Offset(u64::MAX), |attachment| attachment.quiet_until());
+        let until = self.attachment.as_ref().map_or(Offset(u64::MAX), Attachment::quiet_until);
         Some(Lane { number, next, through: None, sent: None, until })
     }
 

@@ -103,6 +103,12 @@ impl Look {
         entry.encoded(&self.shape(repeat), || self.encode(log, entry, repeat))
     }
 
+    /// Holds the same id in a place shared with others.
+    pub fn share(&mut self, id: &Arc<str>) {
+        debug_assert_eq!(self.id, *id, "it is the same id");
+        self.id = id.clone();
+    }
+
     /// What its bytes depend on.
     pub fn shape(&self, repeat: &Repeat) -> Shape {
         let version = match self.version {

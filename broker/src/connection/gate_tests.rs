@@ -36,12 +36,12 @@ impl Wire for &Pipe {
 }
 
 #[derive(Debug)]
-struct Plain(Shape, Pattern);
+struct Plain(Shape, Arc<Pattern>);
 
 impl Plain {
     fn new() -> Plain {
         let pattern = Pattern::new(vec![Segment::Literal("7b".into()), Segment::Literal("quiz".into())], 1);
-        Plain(Shape { id: "s".into(), tag: 0 }, pattern)
+        Plain(Shape { id: "s".into(), tag: 0 }, Arc::new(pattern))
     }
 }
 
@@ -50,7 +50,7 @@ impl Form for Plain {
         &self.0
     }
 
-    fn pattern(&self) -> &Pattern {
+    fn pattern(&self) -> &Arc<Pattern> {
         &self.1
     }
 

@@ -281,6 +281,10 @@ impl Connection {
             }
             self.session.confirm(ticket, &headers);
         }
+        if self.subscriptions.is_empty() {
+            // Most have one: room for four more is not kept in thousands of idle connections.
+            self.subscriptions.reserve_exact(1);
+        }
         self.subscriptions.push(subscription);
         self.enlist(self.subscriptions.len() - 1);
     }

@@ -169,16 +169,27 @@ struct Life {
 }
 
 /// Serves one link until it ends, as `session` says.
-pub async fn serve(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link) {
-    let Some(tracked) = services.shutdown.track(link.peer().ip()) else {
-        services.metrics.turned_away("connections");
-        return;
+///
+/// Made at once and on the heap, so that the future that waits is small.
+pub fn serve(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link) -> impl Future<Output = ()> + Send {
+    let tracked = services.shutdown.track(link.peer().ip());
+    let connection = match tracked {
+        Some(tracked) => {
+            services.metrics.opened(link.kind());
+            Some(Box::new(Connection::new(services, session, link, tracked)))
+        }
+        None => {
+            services.metrics.turned_away("connections");
+            None
+        }
     };
-    services.metrics.opened(link.kind());
-    let kind = link.kind();
-    let ending = Box::pin(Connection::new(services.clone(), session, link, tracked).run()).await;
-    services.metrics.closed(kind, ending.label());
-    tracing::debug!(transport = kind.name(), ending = ending.label(), "connection ended");
+    async move {
+        let Some(mut connection) = connection else { return };
+        let ending = connection.run().await;
+        let kind = connection.link.kind();
+        connection.services.metrics.closed(kind, ending);
+        tracing::debug!(transport = kind.name(), ending, "connection ended");
+    }
 }
 
 impl Connection {
@@ -211,14 +222,16 @@ impl Connection {
         }
     }
 
-    async fn run(mut self) -> Ending {
+    /// Says in a word how it ended.
+    async fn run(&mut self) -> &'static str {
         loop {
             self.advance();
             let more = self.deliver();
             if let Phase::Over(ending) = &self.phase {
                 let ending = ending.clone();
-                self.say_good_bye(&ending).await;
-                return ending;
+                // Boxed: what is needed once does not make every wait larger.
+                Box::pin(self.say_good_bye(&ending)).await;
+                return ending.label();
             }
             if more {
                 tokio::task::yield_now().await;

@@ -59,7 +59,8 @@ pub(super) async fn prepare(services: Arc<Services>, request: Request, bell: Arc
             services.registry.reached_by(&request.pattern)
         }
     };
-    let mut ready = Ready { request, sources: Vec::new(), resumed: false, missed: 0, gap: None, generation };
+    let sources = Vec::with_capacity(rooms.len());
+    let mut ready = Ready { request, sources, resumed: false, missed: 0, gap: None, generation };
     request::check_positions(&ready.request, rooms.len())?;
     for name in rooms {
         let room = enter(&services, &name).await?;
