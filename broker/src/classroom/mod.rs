@@ -7,6 +7,8 @@
 //! Never here: STOMP, HTTP, sockets; who may do what.
 
 pub mod audience;
+#[cfg(test)]
+mod audience_tests;
 pub mod bell;
 pub mod durable;
 pub mod entry;
