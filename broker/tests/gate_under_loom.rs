@@ -135,7 +135,7 @@ impl Task {
     fn turn(&mut self) {
         if self.write_all() {
             let lane = |(number, next): (usize, &u64)| Lane {
-                number: number as u64,
+                number: number as u32,
                 next: *next,
                 through: None,
                 sent: None,

@@ -37,8 +37,8 @@ const FORMS_MAX: usize = 256;
 
 /// Somebody who wants to know.
 pub trait Listener: Debug + Send + Sync {
-    /// There is news, in the form it asked for.
-    fn hear(&self, news: &News) -> Heard;
+    /// There is news for one of its `lane`s, in the form that this lane asked for.
+    fn hear(&self, lane: u32, news: &News) -> Heard;
 
     /// Look yourself: something has changed.
     fn ring(&self);
@@ -54,7 +54,7 @@ pub struct Heard {
 }
 
 impl Listener for Bell {
-    fn hear(&self, _: &News) -> Heard {
+    fn hear(&self, _: u32, _: &News) -> Heard {
         Heard { written: 0, ring: true }
     }
 
@@ -86,6 +86,9 @@ pub struct Seat {
     place: usize,
 }
 
+/// A listener, and the number of its lane.
+pub type Member = (Arc<dyn Listener>, u32);
+
 /// The members of one dispatcher.
 #[derive(Debug, Default)]
 struct Shard {
@@ -106,15 +109,15 @@ struct Group {
     /// A number that no other group of this shard ever has.
     number: u64,
     form: Option<Arc<dyn Form>>,
-    places: Vec<Option<Arc<dyn Listener>>>,
+    places: Vec<Option<Member>>,
     free: Vec<usize>,
     /// All before this was told, or was not for it.
     told: u64,
 }
 
 impl Audience {
-    /// Tells `listener` of everything new from this call on. `room` is the room of this audience.
-    pub fn join(&self, room: &Arc<Classroom>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Place {
+    /// Tells `member` of everything new from this call on. `room` is the room of this audience.
+    pub fn join(&self, room: &Arc<Classroom>, form: Option<Arc<dyn Form>>, member: Member) -> Place {
         let mut shards = self.locked();
         let counts: Vec<usize> = shards.iter().map(|shard| shard.locked().count).collect();
         let wanted = dispatchers(counts.iter().sum::<usize>() + 1);
@@ -125,7 +128,7 @@ impl Audience {
         }
         let emptiest = counts.iter().copied().chain([0]).take(shards.len()).enumerate().min_by_key(|(_, count)| *count);
         let shard = emptiest.map_or(0, |(shard, _)| shard);
-        let (group, place, form) = shards[shard].locked().add(form, listener);
+        let (group, place, form) = shards[shard].locked().add(form, member);
         Place { seat: Seat { shard, group, place }, form }
     }
 
@@ -151,7 +154,7 @@ impl Audience {
         for shard in &*self.locked() {
             let members = shard.locked();
             let places = members.groups.iter().flatten().flat_map(|group| group.places.iter().flatten());
-            places.for_each(|listener| listener.ring());
+            places.for_each(|(listener, _)| listener.ring());
         }
     }
 
@@ -181,11 +184,7 @@ impl Shard {
 }
 
 impl Members {
-    fn add(
-        &mut self,
-        form: Option<Arc<dyn Form>>,
-        listener: Arc<dyn Listener>,
-    ) -> (usize, usize, Option<Arc<dyn Form>>) {
+    fn add(&mut self, form: Option<Arc<dyn Form>>, member: Member) -> (usize, usize, Option<Arc<dyn Form>>) {
         let alike = |group: &Group| match (&group.form, &form) {
             (Some(known), Some(form)) => is_same(&**known, &**form),
             (known, form) => known.is_none() && form.is_none(),
@@ -193,12 +192,12 @@ impl Members {
         let known = self.groups.iter().position(|group| group.as_ref().is_some_and(alike));
         let group = match known {
             Some(group) => group,
-            None if form.is_some() && self.groups.len() >= FORMS_MAX => return self.add(None, listener),
+            None if form.is_some() && self.groups.len() >= FORMS_MAX => return self.add(None, member),
             None => self.add_group(form),
         };
         self.count += 1;
         let known = self.groups[group].as_mut().expect("it was found or made above");
-        (group, known.add(listener), known.form.clone())
+        (group, known.add(member), known.form.clone())
     }
 
     fn add_group(&mut self, form: Option<Arc<dyn Form>>) -> usize {
@@ -232,14 +231,14 @@ impl Members {
 }
 
 impl Group {
-    fn add(&mut self, listener: Arc<dyn Listener>) -> usize {
+    fn add(&mut self, member: Member) -> usize {
         match self.free.pop() {
             Some(place) => {
-                self.places[place] = Some(listener);
+                self.places[place] = Some(member);
                 place
             }
             None => {
-                self.places.push(Some(listener));
+                self.places.push(Some(member));
                 self.places.len() - 1
             }
         }
@@ -269,7 +268,7 @@ async fn dispatch(room: Weak<Classroom>, shard: Arc<Shard>, mut seen: u64) {
 struct Round {
     entries: Vec<Arc<Entry>>,
     news: News,
-    chunk: Vec<Arc<dyn Listener>>,
+    chunk: Vec<Member>,
     later: Vec<Arc<dyn Listener>>,
 }
 
@@ -300,7 +299,7 @@ impl Round {
                 }
                 Told::Ring(number) => {
                     while self.take_chunk(shard, group, number, &mut place) {
-                        self.chunk.drain(..).for_each(|listener| listener.ring());
+                        self.chunk.drain(..).for_each(|(listener, _)| listener.ring());
                         tokio::task::yield_now().await;
                     }
                 }
@@ -333,9 +332,9 @@ impl Round {
         let mut members = shard.locked();
         let Some(group) = members.group(group, number) else { return false };
         while self.chunk.len() < CHUNK
-            && let Some(listener) = group.places.get(*place)
+            && let Some(member) = group.places.get(*place)
         {
-            self.chunk.extend(listener.clone());
+            self.chunk.extend(member.clone());
             *place += 1;
         }
         !self.chunk.is_empty()
@@ -343,8 +342,8 @@ impl Round {
 
     fn tell(&mut self) -> u64 {
         let mut written = 0;
-        for listener in self.chunk.drain(..) {
-            let heard = listener.hear(&self.news);
+        for (listener, lane) in self.chunk.drain(..) {
+            let heard = listener.hear(lane, &self.news);
             written += u64::from(heard.written);
             if heard.ring {
                 self.later.push(listener);

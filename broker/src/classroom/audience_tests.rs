@@ -75,7 +75,7 @@ struct Ear {
 }
 
 impl Listener for Ear {
-    fn hear(&self, news: &News) -> Heard {
+    fn hear(&self, _: u32, news: &News) -> Heard {
         let next = self.next.load(Ordering::Relaxed).max(1);
         assert!(news.since <= next, "news begin at {}, behind {next}", news.since);
         let mut heard = self.heard.lock().unwrap();
@@ -114,7 +114,7 @@ async fn each_member_hears_all_from_its_coming_on_once_and_in_order() {
     for number in 0..600usize {
         // Some share a form, some have their own; some leave at once.
         let ear = Ear::at(&room);
-        let place = room.join(Some(form(&format!("sub-{}", number % 7), "quiz", &counted)), ear.clone());
+        let place = room.join(Some(form(&format!("sub-{}", number % 7), "quiz", &counted)), (ear.clone(), 0));
         let from = ear.next.load(Ordering::Relaxed);
         if number % 5 == 0 {
             room.leave(place.seat);
@@ -139,7 +139,7 @@ async fn a_message_is_put_together_once_for_all_who_see_it_alike() {
     let (room, counted) = (room().await, Arc::default());
     let ears: Vec<Arc<Ear>> = (0..200).map(|_| Ear::at(&room)).collect();
     for ear in &ears {
-        room.join(Some(form("sub-0", "quiz", &counted)), ear.clone());
+        room.join(Some(form("sub-0", "quiz", &counted)), (ear.clone(), 0));
     }
     publish(&room, "quiz");
     for ear in &ears {
@@ -152,8 +152,8 @@ async fn a_message_is_put_together_once_for_all_who_see_it_alike() {
 async fn what_is_for_others_is_not_told_one_by_one() {
     let (room, counted) = (room().await, Arc::default());
     let (quiz, pointer) = (Ear::at(&room), Ear::at(&room));
-    room.join(Some(form("sub-0", "quiz", &counted)), quiz.clone());
-    room.join(Some(form("sub-0", "pointer", &counted)), pointer.clone());
+    room.join(Some(form("sub-0", "quiz", &counted)), (quiz.clone(), 0));
+    room.join(Some(form("sub-0", "pointer", &counted)), (pointer.clone(), 0));
     for count in 1..=100 {
         publish(&room, "pointer");
         pointer.until(count).await;
@@ -168,7 +168,7 @@ async fn what_is_for_others_is_not_told_one_by_one() {
 async fn a_member_without_a_form_is_rung() {
     let room = room().await;
     let ear = Ear::at(&room);
-    let place = room.join(None, ear.clone());
+    let place = room.join(None, (ear.clone(), 0));
     publish(&room, "quiz");
     ear.changed.notified().await;
     assert_eq!((ear.rung.load(Ordering::Relaxed), ear.heard.lock().unwrap().len()), (1, 0));

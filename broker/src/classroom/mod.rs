@@ -32,7 +32,7 @@ use homeroom_storage::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::audience::{Audience, Listener, Place, Seat};
+use self::audience::{Audience, Member, Place, Seat};
 use self::durable::Durables;
 use self::entry::{Entry, Mark};
 use self::follow::Errand;
@@ -247,9 +247,9 @@ impl Classroom {
         Ok(LogPage { entries, through: page.through, missing: page.missing })
     }
 
-    /// Tells `listener` of everything new, from this call on: in this form, or else by a ring.
-    pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, listener: Arc<dyn Listener>) -> Place {
-        self.audience.join(self, form, listener)
+    /// Tells `member` of everything new, from this call on: in this form, or else by a ring.
+    pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, member: Member) -> Place {
+        self.audience.join(self, form, member)
     }
 
     pub(crate) fn leave(&self, seat: Seat) {

@@ -21,7 +21,7 @@ use homeroom_storage::{LogError, Offset, OffsetRange};
 use tokio::sync::oneshot;
 
 use super::Classroom;
-use super::audience::{self, Listener, Seat};
+use super::audience::{self, Member, Seat};
 use super::bell::Bell;
 use super::entry::{Entry, Mark};
 use super::news::Form;
@@ -114,7 +114,7 @@ impl Reader {
     /// A reader that stands at `mark`. It listens from here on: what becomes
     /// durable after this call rings the bell.
     pub fn new(classroom: Arc<Classroom>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
-        let seat = classroom.join(None, bell.clone()).seat;
+        let seat = classroom.join(None, (bell.clone(), 0)).seat;
         let (here_since, _) = classroom.recent().end();
         let place = classroom.recent().join(mark).map_or(Place::Log, Place::Recent);
         Reader { classroom, pattern, mark, place, gap: None, here_since, bell, seat }
@@ -122,7 +122,7 @@ impl Reader {
 
     /// A reader of what comes from now on, what no log keeps included.
     pub fn live(classroom: Arc<Classroom>, pattern: Arc<Pattern>, bell: Arc<Bell>) -> Reader {
-        let seat = classroom.join(None, bell.clone()).seat;
+        let seat = classroom.join(None, (bell.clone(), 0)).seat;
         let (sequence, head) = classroom.recent().end();
         let (place, mark) = (Place::Recent(sequence), Mark::after(head));
         Reader { classroom, pattern, mark, place, gap: None, here_since: sequence, bell, seat }
@@ -138,10 +138,10 @@ impl Reader {
         self.mark
     }
 
-    /// Has news of this form told to `listener`, and its bell rung no more. Gives the form that all who see
+    /// Has news of this form told to `member`, and its bell rung no more. Gives the form that all who see
     /// alike share, if dispatchers serve it.
-    pub fn hand_over(&mut self, form: Arc<dyn Form>, listener: Arc<dyn Listener>) -> Option<Arc<dyn Form>> {
-        let audience::Place { seat, form } = self.classroom.join(Some(form), listener);
+    pub fn hand_over(&mut self, form: Arc<dyn Form>, member: Member) -> Option<Arc<dyn Form>> {
+        let audience::Place { seat, form } = self.classroom.join(Some(form), member);
         self.classroom.leave(std::mem::replace(&mut self.seat, seat));
         if let Some(form) = &form {
             self.pattern = form.pattern().clone();

@@ -40,12 +40,11 @@ struct Live {
     metrics: Arc<Metrics>,
 }
 
-/// One lane of a gate, as its classroom's dispatcher knows it.
+/// A connection, as its classrooms' dispatchers know it.
 #[derive(Debug)]
-struct Outlet {
-    gate: Arc<Gate<Wire>>,
+pub(super) struct Outlet {
+    gate: Gate<Wire>,
     bell: Arc<Bell>,
-    lane: u64,
 }
 
 impl Form for Live {
@@ -71,8 +70,8 @@ impl Form for Live {
 }
 
 impl Listener for Outlet {
-    fn hear(&self, news: &News) -> Heard {
-        self.gate.offer(self.lane, news)
+    fn hear(&self, lane: u32, news: &News) -> Heard {
+        self.gate.offer(lane, news)
     }
 
     fn ring(&self) {
@@ -89,8 +88,8 @@ impl Connection {
             return;
         }
         let kind = self.link.kind();
-        let bell = self.bell.clone();
-        let gate = self.gate.get_or_insert_with(|| Arc::new(Gate::new(self.link.wire()))).clone();
+        let new = || Arc::new(Outlet { gate: Gate::new(self.link.wire()), bell: self.bell.clone() });
+        let outlet = self.outlet.get_or_insert_with(new);
         for source in subscription.sources.iter_mut().filter(|source| source.lane.is_none()) {
             let lane = self.lane_next;
             self.lane_next += 1;
@@ -104,8 +103,7 @@ impl Connection {
                 metrics: self.services.metrics.clone(),
             };
             source.lane = Some(lane);
-            let outlet = Outlet { gate: gate.clone(), bell: bell.clone(), lane };
-            if let Some(shared) = source.reader.hand_over(Arc::new(form), Arc::new(outlet)) {
+            if let Some(shared) = source.reader.hand_over(Arc::new(form), (outlet.clone(), lane)) {
                 // What all of the form have in common is kept once.
                 subscription.pattern = shared.pattern().clone();
                 subscription.id = shared.shape().id.clone();
@@ -116,7 +114,7 @@ impl Connection {
 
     /// Before the task rests: dispatchers may write where nothing waits.
     pub(super) fn open_gate(&mut self) {
-        let Some(gate) = &self.gate else { return };
+        let Some(Outlet { gate, .. }) = self.outlet.as_deref() else { return };
         if self.is_blocked {
             return gate.wait_for_link();
         }
@@ -132,7 +130,7 @@ impl Connection {
 
     /// The task is awake: it takes over where the dispatchers have come to.
     pub(super) fn shut_gate(&mut self) {
-        let Some(gate) = &self.gate else { return };
+        let Some(Outlet { gate, .. }) = self.outlet.as_deref() else { return };
         let sources = &mut self.subscriptions;
         let turn = gate.shut(|lane| {
             let mut all = sources.iter_mut().flat_map(|known| &mut known.sources);

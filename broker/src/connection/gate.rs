@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use homeroom_storage::Offset;
+use smallvec::SmallVec;
 
 use super::sync::{Mutex, MutexGuard};
 use crate::classroom::audience::Heard;
@@ -50,7 +51,7 @@ pub(crate) struct Gate<W> {
 #[derive(Debug)]
 struct State {
     writer: Writer,
-    lanes: Vec<Lane>,
+    lanes: SmallVec<[Lane; 1]>,
     turn: Turn,
     /// After so many bytes the task is rung, to see to its Pings.
     quiet_bytes: usize,
@@ -71,7 +72,7 @@ enum Writer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lane {
     /// Which.
-    pub number: u64,
+    pub number: u32,
     /// The sequence of the message it takes next.
     pub next: u64,
     /// The newest record among what it has taken or passed.
@@ -97,17 +98,13 @@ impl<W: Wire> Gate<W> {
     /// Shut.
     pub(crate) fn new(wire: W) -> Gate<W> {
         let turn = Turn::default();
-        let state = State { writer: Writer::Task, lanes: Vec::new(), turn, quiet_bytes: 0 };
+        let state = State { writer: Writer::Task, lanes: SmallVec::new(), turn, quiet_bytes: 0 };
         Gate { wire, state: Mutex::new(state) }
     }
 
     /// Lets dispatchers write. Only while nothing waits to be written.
     pub(crate) fn open(&self, lanes: impl Iterator<Item = Lane>, quiet_bytes: usize) {
         let mut state = self.lock();
-        if state.lanes.capacity() == 0 {
-            // Most have one: room for four is not kept in thousands of idle connections.
-            state.lanes.reserve_exact(1);
-        }
         state.lanes.extend(lanes);
         (state.writer, state.quiet_bytes) = (Writer::Dispatchers, quiet_bytes);
     }
@@ -127,7 +124,7 @@ impl<W: Wire> Gate<W> {
     }
 
     /// A dispatcher has news for a lane.
-    pub(crate) fn offer(&self, lane: u64, news: &News) -> Heard {
+    pub(crate) fn offer(&self, lane: u32, news: &News) -> Heard {
         let mut state = self.lock();
         match state.writer {
             Writer::Task => RING,
@@ -144,7 +141,7 @@ impl<W: Wire> Gate<W> {
 const RING: Heard = Heard { written: 0, ring: true };
 
 impl State {
-    fn write(&mut self, wire: &impl Wire, number: u64, news: &News) -> Heard {
+    fn write(&mut self, wire: &impl Wire, number: u32, news: &News) -> Heard {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.number == number) else { return RING };
         if lane.next >= news.end {
             return Heard::default();
@@ -172,7 +169,7 @@ impl State {
     }
 
     /// The link took only `count` bytes: the task goes on, with the rest of the message that was begun.
-    fn cut_off(&mut self, number: u64, pieces: &[Piece], mut count: usize) -> u32 {
+    fn cut_off(&mut self, number: u32, pieces: &[Piece], mut count: usize) -> u32 {
         self.writer = Writer::Task;
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.number == number) else { return 0 };
         let mut written = 0;

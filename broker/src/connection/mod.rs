@@ -37,7 +37,7 @@ use tokio::time::Instant;
 
 use self::barrier::Barrier;
 use self::disconnect::Ending;
-use self::gate::Gate;
+use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
 use self::subscribe::Ready;
@@ -49,7 +49,7 @@ use crate::classroom::registry::Registry;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
-use crate::transport::{Inbound, Kind, Link, Received, Wire};
+use crate::transport::{Inbound, Kind, Link, Received};
 
 /// After the last word, so long is waited for the peer to take it and close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -152,8 +152,8 @@ struct Connection {
     /// The link takes nothing although something waits.
     is_blocked: bool,
     /// Who writes to the link, if dispatchers may.
-    gate: Option<Arc<Gate<Wire>>>,
-    lane_next: u64,
+    outlet: Option<Arc<Outlet>>,
+    lane_next: u32,
     _tracked: Tracked,
 }
 
@@ -216,7 +216,7 @@ impl Connection {
             life: Life { heard: now, wrote: now, probed: false },
             frame_since: None,
             is_blocked: false,
-            gate: None,
+            outlet: None,
             lane_next: 0,
             _tracked: tracked,
         }

@@ -78,7 +78,7 @@ pub(super) struct Source {
     /// Acknowledged one by one before: not sent again.
     pub skip: Vec<RangeInclusive<u64>>,
     /// Its lane at the gate, if dispatchers may serve it.
-    pub lane: Option<u64>,
+    pub lane: Option<u32>,
     /// The cursor as last saved, so that it is saved only when it moved.
     saved: Option<Progress>,
 }
