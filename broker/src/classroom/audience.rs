@@ -8,32 +8,42 @@
 //! ```
 //!
 //! A small classroom has one dispatcher, a large one up to one for each core.
-//! Each has members of its own and goes through them chunk by chunk, so that it
-//! never keeps a thread for long, and whoever joins or leaves waits for nobody.
+//! Each has members of its own and goes round among them chunk by chunk, so that
+//! it never keeps a thread for long, and whoever joins or leaves waits for
+//! nobody. What becomes known on the way goes along from there: the round ends
+//! where the newest message was first told, so each member gets all that waits
+//! in one write, and no message waits for the round before it. Before a round
+//! that takes long, what is about to be on the disk is waited for: a moment
+//! here saves many writes.
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::time::Duration;
 
 use super::Classroom;
 use super::bell::Bell;
 use super::entry::Entry;
 use super::news::{Form, News, is_same};
-use super::recent::Stretch;
 
 /// A dispatcher more for every so many members.
 const MEMBERS_PER_DISPATCHER: usize = 256;
 /// Members told in a row before other tasks get their turn.
 const CHUNK: usize = 32;
 /// Messages taken at a time ...
-const MESSAGES_AT_ONCE: usize = 64;
+const MESSAGES_AT_ONCE: usize = 256;
 /// ... and their bytes, exceeded by one message at most.
-const BYTES_AT_ONCE: usize = 64 * 1024;
+const BYTES_AT_ONCE: usize = 256 * 1024;
 /// A group for which there was nothing is told so after so many messages, so
 /// that its members do not fall out of the memory of a busy room.
 const SILENCE_MAX: u64 = 64;
 /// So many forms are written by a dispatcher; who comes with another one is rung.
 const FORMS_MAX: usize = 256;
+
+/// A round among so many members takes a millisecond or more ...
+const LARGE: usize = 256;
+/// ... and waits so long at most for records that are on their way.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Somebody who wants to know.
 pub trait Listener: Debug + Send + Sync {
@@ -49,7 +59,7 @@ pub trait Listener: Debug + Send + Sync {
 pub struct Heard {
     /// So many messages were written.
     pub written: u32,
-    /// Ring it once all others have heard.
+    /// Ring it: at once if nothing was written, else when all others have heard.
     pub ring: bool,
 }
 
@@ -111,8 +121,10 @@ struct Group {
     form: Option<Arc<dyn Form>>,
     places: Vec<Option<Member>>,
     free: Vec<usize>,
-    /// All before this was told, or was not for it.
+    /// All before this was told.
     told: u64,
+    /// All before this was told, or was not for it.
+    looked: u64,
 }
 
 impl Audience {
@@ -124,11 +136,11 @@ impl Audience {
         if shards.len() < wanted {
             let shard = Arc::<Shard>::default();
             shards.push(shard.clone());
-            tokio::spawn(dispatch(Arc::downgrade(room), shard, room.recent().end().0));
+            tokio::spawn(dispatch(Arc::downgrade(room), shard));
         }
         let emptiest = counts.iter().copied().chain([0]).take(shards.len()).enumerate().min_by_key(|(_, count)| *count);
         let shard = emptiest.map_or(0, |(shard, _)| shard);
-        let (group, place, form) = shards[shard].locked().add(form, member);
+        let (group, place, form) = shards[shard].locked().add(form, member, room.recent().end().0);
         Place { seat: Seat { shard, group, place }, form }
     }
 
@@ -178,13 +190,29 @@ fn dispatchers(members: usize) -> usize {
 }
 
 impl Shard {
+    /// Lets a large class have records together that reach the disk one after the other.
+    async fn wait_for_more(&self, room: &Classroom) {
+        if self.locked().count < LARGE || !room.coming.is_any() {
+            return;
+        }
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
+        while room.coming.is_any() {
+            tokio::select! {
+                () = self.wake.heard() => {}
+                () = &mut patience => return room.coming.forget(),
+            }
+        }
+    }
+
     fn locked(&self) -> MutexGuard<'_, Members> {
         self.members.lock().expect("nothing panics while it holds the members")
     }
 }
 
 impl Members {
-    fn add(&mut self, form: Option<Arc<dyn Form>>, member: Member) -> (usize, usize, Option<Arc<dyn Form>>) {
+    /// All before `head` is known to a member that begins a group.
+    fn add(&mut self, form: Option<Arc<dyn Form>>, member: Member, head: u64) -> (usize, usize, Option<Arc<dyn Form>>) {
         let alike = |group: &Group| match (&group.form, &form) {
             (Some(known), Some(form)) => is_same(&**known, &**form),
             (known, form) => known.is_none() && form.is_none(),
@@ -192,15 +220,15 @@ impl Members {
         let known = self.groups.iter().position(|group| group.as_ref().is_some_and(alike));
         let group = match known {
             Some(group) => group,
-            None if form.is_some() && self.groups.len() >= FORMS_MAX => return self.add(None, member),
-            None => self.add_group(form),
+            None if form.is_some() && self.groups.len() >= FORMS_MAX => return self.add(None, member, head),
+            None => self.add_group(form, head),
         };
         self.count += 1;
         let known = self.groups[group].as_mut().expect("it was found or made above");
         (group, known.add(member), known.form.clone())
     }
 
-    fn add_group(&mut self, form: Option<Arc<dyn Form>>) -> usize {
+    fn add_group(&mut self, form: Option<Arc<dyn Form>>, head: u64) -> usize {
         let free = self.groups.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
             self.groups.push(None);
@@ -208,8 +236,14 @@ impl Members {
         });
         let number = self.group_next;
         self.group_next += 1;
-        self.groups[index] = Some(Group { number, form, places: Vec::new(), free: Vec::new(), told: u64::MAX });
+        self.groups[index] =
+            Some(Group { number, form, places: Vec::new(), free: Vec::new(), told: head, looked: head });
         index
+    }
+
+    fn find(&self, index: usize) -> Option<Found> {
+        let Group { number, form, told, looked, .. } = self.groups.get(index)?.as_ref()?;
+        Some(Found { index, number: *number, form: form.clone(), told: *told, looked: *looked })
     }
 
     /// The group at this place, unless it has gone and another one has taken its place.
@@ -246,24 +280,35 @@ impl Group {
 }
 
 /// Tells the members of a shard what is new, until the room is gone.
-async fn dispatch(room: Weak<Classroom>, shard: Arc<Shard>, mut seen: u64) {
+async fn dispatch(room: Weak<Classroom>, shard: Arc<Shard>) {
     let mut round = Round::default();
     loop {
         shard.wake.heard().await;
         loop {
             let Some(room) = room.upgrade() else { return };
-            let stretch = room.recent().newest(seen, MESSAGES_AT_ONCE, BYTES_AT_ONCE, &mut round.entries);
-            drop(room);
-            if round.entries.is_empty() {
+            shard.wait_for_more(&room).await;
+            let mut more = false;
+            let groups = shard.locked().groups.len();
+            for group in 0..groups {
+                more |= round.go(&room, &shard, group).await;
+            }
+            if !more {
                 break;
             }
-            round.go(&shard, stretch).await;
-            seen = stretch.end;
         }
     }
 }
 
-/// One walk through the members, with its buffers.
+/// A group as a round finds it.
+struct Found {
+    index: usize,
+    number: u64,
+    form: Option<Arc<dyn Form>>,
+    told: u64,
+    looked: u64,
+}
+
+/// One round among the members of a group, with its buffers.
 #[derive(Debug, Default)]
 struct Round {
     entries: Vec<Arc<Entry>>,
@@ -272,83 +317,106 @@ struct Round {
     later: Vec<Arc<dyn Listener>>,
 }
 
-/// What a group is told in a round.
-enum Told {
-    /// The news, in this form.
-    News(Arc<dyn Form>, u64),
-    /// To look for themselves.
-    Ring(u64),
-    /// Nothing: there was nothing for it.
-    Nothing,
-}
-
 impl Round {
-    async fn go(&mut self, shard: &Shard, stretch: Stretch) {
-        let mut group = 0;
-        while let Some(told) = self.prepare(shard, group, stretch) {
-            let mut place = 0;
-            match told {
-                Told::News(form, number) => {
-                    let mut written = 0;
-                    while self.take_chunk(shard, group, number, &mut place) {
-                        written += self.tell();
-                        tokio::task::yield_now().await;
-                    }
-                    form.delivered(written);
-                    self.later.drain(..).for_each(|listener| listener.ring());
+    /// Tells a group what is new. Says whether there was anything.
+    async fn go(&mut self, room: &Classroom, shard: &Shard, index: usize) -> bool {
+        let Some(found) = shard.locked().find(index) else { return false };
+        let Some(form) = found.form.clone() else { return self.ring(room, shard, &found).await };
+        let stretch = room.recent().newest(found.looked, MESSAGES_AT_ONCE, BYTES_AT_ONCE, &mut self.entries);
+        if self.entries.is_empty() {
+            return false;
+        }
+        self.news.begin(if stretch.is_whole { found.told } else { stretch.first });
+        self.news.extend(&*form, &self.entries, stretch.end);
+        let silent = self.news.count() == 0 && stretch.end - self.news.since < SILENCE_MAX;
+        if !silent {
+            let written = self.tell(room, shard, &found, &*form).await;
+            form.delivered(written);
+            self.later.drain(..).for_each(|listener| listener.ring());
+        }
+        if let Some(group) = shard.locked().group(index, found.number) {
+            group.told = if silent { self.news.since } else { self.news.end };
+            group.looked = self.news.end;
+        }
+        true
+    }
+
+    /// Goes round until every member was told of the newest message. What is new is taken in once round only:
+    /// other groups wait.
+    async fn tell(&mut self, room: &Classroom, shard: &Shard, found: &Found, form: &dyn Form) -> u64 {
+        let (mut place, mut left, mut written) = (0, usize::MAX, 0);
+        let mut once_round = None;
+        while left > 0 {
+            let Some(passed) = self.take_chunk(shard, found, &mut place, &mut left) else { break };
+            let unseen = once_round.get_or_insert(left);
+            for (listener, lane) in self.chunk.drain(..) {
+                let heard = listener.hear(lane, &self.news);
+                written += u64::from(heard.written);
+                match heard {
+                    Heard { ring: false, .. } => {}
+                    Heard { written: 0, .. } => listener.ring(),
+                    // It has its messages; what it has to do now can wait until all others have theirs.
+                    Heard { .. } => self.later.push(listener),
                 }
-                Told::Ring(number) => {
-                    while self.take_chunk(shard, group, number, &mut place) {
-                        self.chunk.drain(..).for_each(|(listener, _)| listener.ring());
-                        tokio::task::yield_now().await;
-                    }
-                }
-                Told::Nothing => {}
             }
-            group += 1;
-        }
-    }
-
-    /// Puts together what a group is told; `None` behind the last group.
-    fn prepare(&mut self, shard: &Shard, index: usize, stretch: Stretch) -> Option<Told> {
-        let (form, told, number) = match shard.locked().groups.get(index)? {
-            None => return Some(Told::Nothing),
-            Some(Group { form: None, number, .. }) => return Some(Told::Ring(*number)),
-            Some(Group { form: Some(form), told, number, .. }) => (form.clone(), *told, *number),
-        };
-        let Stretch { first, end, is_whole } = stretch;
-        let since = if is_whole { told.min(first) } else { first };
-        self.news.gather(&*form, &self.entries, since, end);
-        let silent = self.news.is_empty() && end - since < SILENCE_MAX;
-        if let Some(group) = shard.locked().group(index, number) {
-            group.told = if silent { since } else { end };
-        }
-        Some(if silent { Told::Nothing } else { Told::News(form, number) })
-    }
-
-    /// The next members of a group from `place` on; `false` when there are none.
-    fn take_chunk(&mut self, shard: &Shard, group: usize, number: u64, place: &mut usize) -> bool {
-        self.chunk.clear();
-        let mut members = shard.locked();
-        let Some(group) = members.group(group, number) else { return false };
-        while self.chunk.len() < CHUNK
-            && let Some(member) = group.places.get(*place)
-        {
-            self.chunk.extend(member.clone());
-            *place += 1;
-        }
-        !self.chunk.is_empty()
-    }
-
-    fn tell(&mut self) -> u64 {
-        let mut written = 0;
-        for (listener, lane) in self.chunk.drain(..) {
-            let heard = listener.hear(lane, &self.news);
-            written += u64::from(heard.written);
-            if heard.ring {
-                self.later.push(listener);
+            left -= passed;
+            *unseen = unseen.saturating_sub(passed);
+            tokio::task::yield_now().await;
+            if *unseen > 0 && self.learn(room, form) {
+                left = usize::MAX;
+                self.later.drain(..).for_each(|listener| listener.ring());
             }
         }
         written
+    }
+
+    /// Takes in what is new meanwhile, if there is room for it. Says whether anything was for the group.
+    fn learn(&mut self, room: &Classroom, form: &dyn Form) -> bool {
+        let (known, bytes) = (self.news.count(), self.news.bytes());
+        if known >= MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE {
+            return false;
+        }
+        let (messages, bytes) = (MESSAGES_AT_ONCE - known, BYTES_AT_ONCE - bytes);
+        let stretch = room.recent().newest(self.news.end, messages, bytes, &mut self.entries);
+        if self.entries.is_empty() || !stretch.is_whole {
+            return false;
+        }
+        self.news.extend(form, &self.entries, stretch.end);
+        self.news.count() > known
+    }
+
+    async fn ring(&mut self, room: &Classroom, shard: &Shard, found: &Found) -> bool {
+        let head = room.recent().end().0;
+        if found.looked >= head {
+            return false;
+        }
+        let (mut place, mut left) = (0, usize::MAX);
+        while left > 0 {
+            let Some(passed) = self.take_chunk(shard, found, &mut place, &mut left) else { break };
+            self.chunk.drain(..).for_each(|(listener, _)| listener.ring());
+            left -= passed;
+            tokio::task::yield_now().await;
+        }
+        if let Some(group) = shard.locked().group(found.index, found.number) {
+            (group.told, group.looked) = (head, head);
+        }
+        true
+    }
+
+    /// The next members from `place` on, at most `left` places, in a circle; says how many places were passed. A
+    /// circle that begins anew (`left` is the largest number) has as many places as there are now. `None` when the
+    /// group is gone.
+    fn take_chunk(&mut self, shard: &Shard, found: &Found, place: &mut usize, left: &mut usize) -> Option<usize> {
+        self.chunk.clear();
+        let mut members = shard.locked();
+        let group = members.group(found.index, found.number)?;
+        *left = (*left).min(group.places.len());
+        let passed = (*left).min(CHUNK);
+        for _ in 0..passed {
+            *place %= group.places.len();
+            self.chunk.extend(group.places[*place].clone());
+            *place += 1;
+        }
+        Some(passed)
     }
 }

@@ -10,6 +10,7 @@ pub mod audience;
 #[cfg(test)]
 mod audience_tests;
 pub mod bell;
+mod coming;
 pub mod durable;
 pub mod entry;
 mod follow;
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::audience::{Audience, Member, Place, Seat};
+use self::coming::Coming;
 use self::durable::Durables;
 use self::entry::{Entry, Mark};
 use self::follow::Errand;
@@ -71,6 +73,7 @@ pub struct Classroom {
     rules: Arc<Rules>,
     recent: Recent,
     audience: Audience,
+    coming: Coming,
     durables: Arc<Durables>,
     presence: Presence,
     errands: mpsc::Sender<Errand>,
@@ -102,6 +105,7 @@ impl Classroom {
             rules,
             recent: Recent::new(opened.bounds.head, settings.recent),
             audience: Audience::default(),
+            coming: Coming::default(),
             durables: Arc::default(),
             presence: Presence::new(settings.presence_grace),
             errands,
@@ -160,7 +164,7 @@ impl Classroom {
 
     /// Appends one record. Queued before this returns; resolves when it is durable.
     pub fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        self.store.append(append)
+        self.coming.expect(self.store.append(append))
     }
 
     /// Shows a message that no log keeps to those who are here, behind the record at `after` and
@@ -270,6 +274,7 @@ impl Classroom {
 
     fn take_in(&self, record: &Arc<Record>) {
         self.recent.push_record(record, |shown| self.rules.path_of(shown));
+        self.coming.arrived();
     }
 
     fn show(&self, message: Message, path: String) {

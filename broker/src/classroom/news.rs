@@ -71,25 +71,47 @@ impl Default for News {
 }
 
 impl News {
-    /// Puts together what a form sees of `entries`, in the buffers of the news before.
-    pub fn gather(&mut self, form: &dyn Form, entries: &[Arc<Entry>], since: u64, end: u64) {
-        (self.since, self.end, self.through, self.at) = (since, end, None, Instant::now());
+    /// Begins anew, in the buffers of the news before: nothing is known from `since` on.
+    pub fn begin(&mut self, since: u64) {
+        (self.since, self.end, self.through, self.at) = (since, since, None, Instant::now());
         self.pieces.clear();
         self.joined.clear();
+    }
+
+    /// Adds what a form sees of `entries`, which follow what is there and go up to `end`.
+    pub fn extend(&mut self, form: &dyn Form, entries: &[Arc<Entry>], end: u64) {
+        (self.end, self.at) = (end, Instant::now());
         for entry in entries {
             if entry.durable {
                 self.through = Some(entry.mark());
             }
             if form.pattern().matches(&entry.path) {
-                let bytes = form.bytes(entry);
-                let end = self.pieces.last().map_or(0, |before| before.end) + bytes.len();
-                let mark = entry.durable.then(|| entry.mark());
-                self.pieces.push(Piece { sequence: entry.sequence, through: self.through, mark, bytes, end });
+                self.push(entry, form.bytes(entry));
             }
         }
-        if self.pieces.len() > 1 {
-            self.pieces.iter().for_each(|piece| self.joined.extend_from_slice(&piece.bytes));
+    }
+
+    fn push(&mut self, entry: &Entry, bytes: Bytes) {
+        if let [only] = &self.pieces[..] {
+            // One message is written from its own bytes; several are joined, once for all.
+            self.joined.extend_from_slice(&only.bytes);
         }
+        if !self.pieces.is_empty() {
+            self.joined.extend_from_slice(&bytes);
+        }
+        let end = self.bytes() + bytes.len();
+        let mark = entry.durable.then(|| entry.mark());
+        self.pieces.push(Piece { sequence: entry.sequence, through: self.through, mark, bytes, end });
+    }
+
+    /// How many messages there are.
+    pub fn count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// How many bytes they have.
+    pub fn bytes(&self) -> usize {
+        self.pieces.last().map_or(0, |last| last.end)
     }
 
     /// Whether there is nothing for the form.

@@ -168,7 +168,8 @@ proptest! {
                 Step::Dispatch { most } => {
                     let stretch: Vec<_> = entries.iter().skip(seen as usize - 1).take(most).cloned().collect();
                     let end = seen + stretch.len() as u64;
-                    news.gather(&form, &stretch, seen, end);
+                    news.begin(seen);
+                    news.extend(&form, &stretch, end);
                     let Heard { ring, .. } = task.gate.offer(1, &news);
                     (seen, task.is_rung) = (end, task.is_rung | ring);
                 }
@@ -188,7 +189,8 @@ proptest! {
         // The dispatcher has told everything, and the link takes everything.
         pipe.0.borrow_mut().1 = usize::MAX;
         let rest: Vec<_> = entries.iter().skip(seen as usize - 1).cloned().collect();
-        news.gather(&form, &rest, seen, entries.len() as u64 + 1);
+        news.begin(seen);
+        news.extend(&form, &rest, entries.len() as u64 + 1);
         let Heard { ring, .. } = task.gate.offer(1, &news);
         if ring || task.is_rung || task.is_blocked {
             task.wake(&entries, Offset(until));
@@ -203,7 +205,8 @@ proptest! {
 fn a_task_that_waits_for_the_link_is_not_rung() {
     let (pipe, form, mut news) = (Pipe::default(), Plain::new(), News::default());
     let gate = Gate::new(&pipe);
-    news.gather(&form, &[entry(1, 3, true, true)], 1, 2);
+    news.begin(1);
+    news.extend(&form, &[entry(1, 3, true, true)], 2);
     assert!(gate.offer(1, &news).ring, "a task that is awake may have looked already");
     gate.wait_for_link();
     assert_eq!(gate.offer(1, &news), Heard::default());
@@ -215,11 +218,14 @@ fn what_the_task_has_to_know_of_rings_it_once_it_is_written() {
     pipe.0.borrow_mut().1 = 100;
     let gate = Gate::new(&pipe);
     gate.open([Lane { number: 1, next: 1, through: None, sent: None, until: Offset(9) }].into_iter(), 8);
-    news.gather(&form, &[entry(1, 2, true, true)], 1, 2);
+    news.begin(1);
+    news.extend(&form, &[entry(1, 2, true, true)], 2);
     assert_eq!(gate.offer(1, &news), Heard { written: 1, ring: false });
-    news.gather(&form, &[entry(2, 2, true, true)], 2, 3);
+    news.begin(2);
+    news.extend(&form, &[entry(2, 2, true, true)], 3);
     assert_eq!(gate.offer(1, &news), Heard { written: 1, ring: true }, "8 bytes went out");
-    news.gather(&form, &[entry(10, 2, true, true)], 3, 11);
+    news.begin(3);
+    news.extend(&form, &[entry(10, 2, true, true)], 11);
     assert_eq!(gate.offer(1, &news), Heard { written: 0, ring: true }, "behind the lane's last record");
     let mut left = None;
     let turn = gate.shut(|lane| left = Some(*lane));
@@ -232,7 +238,8 @@ fn a_lane_that_stands_before_the_news_is_rung() {
     pipe.0.borrow_mut().1 = 100;
     let gate = Gate::new(&pipe);
     gate.open([Lane { number: 1, next: 4, through: None, sent: None, until: Offset(9) }].into_iter(), usize::MAX);
-    news.gather(&form, &[entry(5, 2, true, true)], 5, 6);
+    news.begin(5);
+    news.extend(&form, &[entry(5, 2, true, true)], 6);
     assert_eq!(gate.offer(1, &news), Heard { written: 0, ring: true });
     assert_eq!(gate.offer(2, &news), Heard { written: 0, ring: true }, "a lane that is not open");
 }
