@@ -1,0 +1,86 @@
+//! `homeroom bench`: loads for any broker that speaks STOMP over WebSocket, and the bare server beside it.
+//!
+//! | File | Holds |
+//! | --- | --- |
+//! | `fanout` `idle` | one load each: its flags, its loop, its figures |
+//! | `raw` | the bare server, the floor of all figures |
+//! | `scene` | rooms, listeners, a publisher |
+//! | `crowd` `conversation` | thousands of connections on one thread |
+//! | `speech` `stomp` `nats` | what is said and heard |
+//! | `line` | WebSocket frames over a nonblocking socket, for both sides |
+//! | `process` `report` `progress` | what it cost, and how it is told |
+//!
+//! # Report
+//!
+//! With `--json` one object: `{"bench":"fanout","url":"ws://…","settings":{…},"results":{…}}`.
+//! `settings` are the flags, without secrets. `results` hold, each only where it is known:
+//!
+//! | Key | Of | Meaning |
+//! | --- | --- | --- |
+//! | `seconds` | all | of the measured stretch |
+//! | `cpu_seconds` | all, with `--server-pid` | CPU time of the broker over it |
+//! | `client_busy` | all | CPU time of this program over it, per second: near 1 it is the bottleneck |
+//! | `messages` `deliveries` `deliveries_per_second` `cpu_seconds_per_million_deliveries` `rss_bytes` | fanout | |
+//! | `connects_per_second` `cpu_seconds_per_1000_connects` `rss_bytes_per_connection` `rss_bytes_before` `rss_bytes` `rss_bytes_after` | idle | |
+//!
+//! A latency is `{"p50":…,"p90":…,"p99":…,"max":…,"count":…}` in microseconds.
+//!
+//! Never here: anything of the broker. A load knows it by its address alone.
+
+mod conversation;
+mod crowd;
+mod fanout;
+mod flags;
+mod idle;
+mod line;
+mod nats;
+mod process;
+mod progress;
+mod raw;
+mod report;
+mod scene;
+mod speech;
+mod stomp;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+All but `raw` put a load on the broker at --url: Homeroom, or another broker
+that speaks STOMP over WebSocket, to compare. With --server-pid they report what
+the broker's process used. `homeroom bench LOAD --help` says what the figures mean.
+
+Examples:
+  homeroom bench fanout --receivers 2000 --server-pid $(pidof homeroom)
+  homeroom bench idle --connections 5000 --server-pid $(pidof homeroom)
+  homeroom bench raw --listen 127.0.0.1:9999          then the same with --url ws://127.0.0.1:9999/
+
+Exit codes:
+  0  done
+  1  the broker could not be reached, refused or lost something; standard error says which
+  2  the command line is wrong")]
+pub(super) struct Flags {
+    #[command(subcommand)]
+    load: Load,
+}
+
+#[derive(Debug, Subcommand)]
+enum Load {
+    /// Bring messages to many receivers, in a closed loop.
+    Fanout(fanout::Flags),
+    /// Connect, subscribe and be quiet.
+    Idle(idle::Flags),
+    /// Run the bare server: sockets and shared bytes, the floor that any broker stands on.
+    Raw(raw::Flags),
+}
+
+/// Runs one load, or the bare server.
+pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+    match &flags.load {
+        Load::Fanout(flags) => fanout::run(flags),
+        Load::Idle(flags) => idle::run(flags),
+        Load::Raw(flags) => raw::run(flags),
+    }
+}
