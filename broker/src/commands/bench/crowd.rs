@@ -119,6 +119,11 @@ impl Crowd {
         who
     }
 
+    /// From now on so many connect at a time.
+    pub(super) fn connect_at_once(&mut self, connecting_max: usize) {
+        self.connecting_max = connecting_max;
+    }
+
     /// Connects all who are invited, and waits until they are ready. `on` hears how many are.
     pub(super) fn gather(
         &mut self,

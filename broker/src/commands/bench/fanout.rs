@@ -76,7 +76,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.receivers, durable: false, first: 0 };
-    let receivers = scene.seat(listeners, publisher)?;
+    let receivers = scene.seat(scene.rooms(), listeners, publisher)?;
     let mut load = Load::new(flags, &scene, publisher, receivers);
 
     let warm_up = Duration::from_secs_f64(flags.measure.warm_up);
@@ -110,6 +110,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     results.tell("fanout", &flags.target.url, flags, &flags.measure)
 }
 
+#[derive(Clone, Copy)]
 enum Until {
     Messages(u64),
     Time(Duration),

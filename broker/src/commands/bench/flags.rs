@@ -80,6 +80,12 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "write seconds, from 0 to 86400".to_owned())
 }
 
+/// Messages per second, from one in a thousand seconds on.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "write messages per second, from 0.001 to 1000000".to_owned())
+}
+
 /// Bytes of a body: room for its number, and no more than brokers take.
 pub(super) fn body(text: &str) -> Result<usize, String> {
     let bytes = text.parse().ok().filter(|bytes| (16..=1 << 20).contains(bytes));

@@ -53,14 +53,14 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let settle = Duration::from_secs_f64(flags.measure.warm_up.max(0.1));
     let rest = |scene: &mut Scene| scene.crowd.rest(settle, &mut |_, _| ());
     let listeners = Listeners { count: FIRST_ROUND, durable: flags.durable, first: 0 };
-    let first = scene.seat(listeners, publisher)?;
+    let first = scene.seat(scene.rooms(), listeners, publisher)?;
     scene.crowd.leave(first, &mut |_, _| ())?;
     rest(&mut scene)?;
 
     let resident = || server.map(Process::resident_bytes).transpose();
     let before = resident()?;
     let listeners = Listeners { count: flags.connections, durable: flags.durable, first: FIRST_ROUND };
-    let all = scene.invite(listeners)?;
+    let all = scene.invite(scene.rooms(), listeners)?;
     let stretch = Stretch::begin(server)?;
     {
         let progress = Progress::new("connecting", flags.connections as u64);

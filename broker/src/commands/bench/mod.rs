@@ -2,10 +2,12 @@
 //!
 //! | File | Holds |
 //! | --- | --- |
-//! | `fanout` `idle` | one load each: its flags, its loop, its figures |
+//! | `fanout` `latency` `idle` `durable` `late` `storm` | one load each: its flags, its loop, its figures |
 //! | `raw` | the bare server, the floor of all figures |
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `conversation` | thousands of connections on one thread |
+//! | `timetable` | a class that goes on by the clock |
+//! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
 //! | `line` | WebSocket frames over a nonblocking socket, for both sides |
 //! | `process` `report` `progress` | what it cost, and how it is told |
@@ -22,6 +24,11 @@
 //! | `client_busy` | all | CPU time of this program over it, per second: near 1 it is the bottleneck |
 //! | `messages` `deliveries` `deliveries_per_second` `cpu_seconds_per_million_deliveries` `rss_bytes` | fanout | |
 //! | `connects_per_second` `cpu_seconds_per_1000_connects` `rss_bytes_per_connection` `rss_bytes_before` `rss_bytes` `rss_bytes_after` | idle | |
+//! | `latency_us: {every, last, sent}` `missing` `rss_bytes` | latency | to every receiver, to the last one of each message, and what the client itself was late by; deliveries that never came |
+//! | `confirmed` `confirmed_per_second` `cpu_seconds_per_million_confirmed` `latency_us: {receipt}` `rss_bytes` | durable | |
+//! | `latency_us: {complete}` `deliveries` `repeated` `out_of_order` `rss_bytes` | late | from the first packet until a student has all |
+//! | `complete_us: {first, half, last}` `deliveries` `cpu_seconds_per_million_deliveries` `repeated` `out_of_order` `rss_bytes_peak` | storm | since the first packet of the first student |
+//! | `latency_us: {before, during, before_last, during_last, sent}` `p99_ratio` | storm, with `--beside` | of the class beside; the ratio is `during` to `before` |
 //!
 //! A latency is `{"p50":…,"p90":…,"p99":…,"max":…,"count":…}` in microseconds.
 //!
@@ -29,18 +36,24 @@
 
 mod conversation;
 mod crowd;
+mod durable;
 mod fanout;
 mod flags;
 mod idle;
+mod late;
+mod latency;
 mod line;
 mod nats;
 mod process;
 mod progress;
+mod pupil;
 mod raw;
 mod report;
 mod scene;
 mod speech;
 mod stomp;
+mod storm;
+mod timetable;
 
 use clap::{Args, Subcommand};
 
@@ -70,6 +83,14 @@ pub(super) struct Flags {
 enum Load {
     /// Bring messages to many receivers, in a closed loop.
     Fanout(fanout::Flags),
+    /// Send by the clock, and see when each receiver and the last one has it.
+    Latency(latency::Flags),
+    /// Publish, and count what is confirmed.
+    Durable(durable::Flags),
+    /// Come back, one student after the other, for what was missed.
+    Late(late::Flags),
+    /// Come back all at once.
+    Storm(storm::Flags),
     /// Connect, subscribe and be quiet.
     Idle(idle::Flags),
     /// Run the bare server: sockets and shared bytes, the floor that any broker stands on.
@@ -80,6 +101,10 @@ enum Load {
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     match &flags.load {
         Load::Fanout(flags) => fanout::run(flags),
+        Load::Latency(flags) => latency::run(flags),
+        Load::Durable(flags) => durable::run(flags),
+        Load::Late(flags) => late::run(flags),
+        Load::Storm(flags) => storm::run(flags),
         Load::Idle(flags) => idle::run(flags),
         Load::Raw(flags) => raw::run(flags),
     }

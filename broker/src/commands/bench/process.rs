@@ -39,12 +39,22 @@ impl Process {
         if let Some(bytes) = self.read("smaps_rollup").ok().and_then(|text| kilobytes(&text, "Rss:")) {
             return Ok(bytes);
         }
-        self.resident_bytes_roughly()
+        self.status("VmRSS:")
     }
 
-    /// Resident memory in bytes, cheap enough to be asked for often.
-    pub(super) fn resident_bytes_roughly(self) -> Result<u64, Failure> {
-        kilobytes(&self.read("status")?, "VmRSS:")
+    /// Lets [`Process::peak_bytes`] count from now on; without the right to do so it counts from the process's start.
+    pub(super) fn forget_peak(self) {
+        // See proc_pid_clear_refs(5): 5 resets the peak of resident memory.
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.id), "5");
+    }
+
+    /// The most resident memory there was, in bytes.
+    pub(super) fn peak_bytes(self) -> Result<u64, Failure> {
+        self.status("VmHWM:")
+    }
+
+    fn status(self, name: &str) -> Result<u64, Failure> {
+        kilobytes(&self.read("status")?, name)
             .ok_or_else(|| Failure::new(format!("--server-pid {}: the process has ended.", self.id)))
     }
 

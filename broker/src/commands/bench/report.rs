@@ -139,6 +139,16 @@ impl Delays {
         self.histogram.saturating_record((delay.as_micros() as u64).min(LONGEST_US));
     }
 
+    /// All of another one.
+    pub(super) fn add(&mut self, other: &Delays) {
+        self.histogram.add(&other.histogram).expect("the bounds are the same");
+    }
+
+    /// How many were recorded.
+    pub(super) fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
     /// In microseconds, at a quantile from 0 to 1.
     pub(super) fn at(&self, quantile: f64) -> u64 {
         self.histogram.value_at_quantile(quantile)

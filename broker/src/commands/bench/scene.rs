@@ -57,13 +57,13 @@ impl Scene {
         Ok(who)
     }
 
-    /// Invites listeners, spread evenly over the rooms.
-    pub(super) fn invite(&mut self, listeners: Listeners) -> Result<Range<usize>, Failure> {
-        self.invite_to(0..self.rooms.len(), listeners)
+    /// All rooms.
+    pub(super) fn rooms(&self) -> Range<usize> {
+        0..self.rooms.len()
     }
 
-    /// Invites listeners to these rooms.
-    pub(super) fn invite_to(&mut self, rooms: Range<usize>, listeners: Listeners) -> Result<Range<usize>, Failure> {
+    /// Invites listeners, spread evenly over these rooms.
+    pub(super) fn invite(&mut self, rooms: Range<usize>, listeners: Listeners) -> Result<Range<usize>, Failure> {
         let mut all = None;
         for index in 0..listeners.count {
             let number = listeners.first + index;
@@ -79,14 +79,28 @@ impl Scene {
     }
 
     /// Connects listeners and waits until all will hear what is published.
-    pub(super) fn seat(&mut self, listeners: Listeners, publisher: usize) -> Result<Range<usize>, Failure> {
-        let who = self.invite(listeners)?;
+    pub(super) fn seat(
+        &mut self,
+        rooms: Range<usize>,
+        listeners: Listeners,
+        publisher: usize,
+    ) -> Result<Range<usize>, Failure> {
+        let who = self.invite(rooms.clone(), listeners)?;
         let progress = Progress::new("connecting", who.len() as u64);
         self.crowd.gather(|ready| progress.set(ready), &mut |_, _| ())?;
         if !self.crowd.confirms_subscriptions() {
-            self.prove(publisher, who.clone())?;
+            self.prove(publisher, rooms, who.clone())?;
         }
         Ok(who)
+    }
+
+    /// So many durable subscribers come, subscribe and leave.
+    pub(super) fn send_away(&mut self, rooms: Range<usize>, count: usize, publisher: usize) -> Result<(), Failure> {
+        if count > 0 {
+            let who = self.seat(rooms, Listeners { count, durable: true, first: 0 }, publisher)?;
+            self.crowd.leave(who, &mut |_, _| ())?;
+        }
+        Ok(())
     }
 
     /// A message for a room.
@@ -95,8 +109,8 @@ impl Scene {
     }
 
     /// Publishes probes until each of `who` has heard one, and waits until no probe is under way.
-    fn prove(&mut self, publisher: usize, who: Range<usize>) -> Result<(), Failure> {
-        let mut letters: Vec<Letter> = (0..self.rooms.len()).map(|room| self.letter(room, 16, false, false)).collect();
+    fn prove(&mut self, publisher: usize, rooms: Range<usize>, who: Range<usize>) -> Result<(), Failure> {
+        let mut letters: Vec<Letter> = rooms.map(|room| self.letter(room, 16, false, false)).collect();
         let mut heard = vec![0; who.len()];
         let (mut number, began) = (PROBE, Instant::now());
         // Once all have heard one, one more shows that those before it are through.

@@ -67,6 +67,13 @@ pub(super) fn hear(payload: &[u8], mut on: impl FnMut(Said<'_>)) {
     if payload.starts_with(b"MESSAGE") {
         return on(Said::Message(payload));
     }
+    // What comes often, without a frame of its own.
+    if let Some(rest) = payload.strip_prefix(b"RECEIPT\nreceipt-id:")
+        && let Some(id) = rest.split(|byte| matches!(byte, b'\r' | b'\n')).next()
+        && let Ok(id) = std::str::from_utf8(id)
+    {
+        return on(Said::Receipt(id));
+    }
     let limits = Limits { header_bytes_max: 1 << 20, body_bytes_max: 64 << 20, ..Limits::default() };
     let mut decoder = Decoder::new(Version::V1_2, &limits);
     decoder.push(payload);
