@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
-use super::crowd::Heard;
+use super::beside::turn;
 use super::flags::{Measure, Target, at_least_one, body, rate, seconds};
 use super::process::Process;
 use super::progress::Progress;
@@ -105,12 +105,4 @@ fn go_on(scene: &mut Scene, class: &mut Timetable, time: Duration, progress: &Pr
         turn(scene, class, due.min(began + time))?;
     }
     Ok(())
-}
-
-fn turn(scene: &mut Scene, class: &mut Timetable, until: Instant) -> Result<(), Failure> {
-    scene.crowd.turn(Some(until), &mut |who, what| {
-        if let Heard::Message(message) = what {
-            class.heard(who, message);
-        }
-    })
 }

@@ -7,6 +7,7 @@
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `conversation` | thousands of connections on one thread |
 //! | `timetable` | a class that goes on by the clock |
+//! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
 //! | `line` | WebSocket frames over a nonblocking socket, for both sides |
@@ -27,13 +28,14 @@
 //! | `latency_us: {every, last, sent}` `missing` `rss_bytes` | latency | to every receiver, to the last one of each message, and what the client itself was late by; deliveries that never came |
 //! | `confirmed` `confirmed_per_second` `cpu_seconds_per_million_confirmed` `latency_us: {receipt}` `rss_bytes` | durable | |
 //! | `latency_us: {complete}` `deliveries` `repeated` `out_of_order` `rss_bytes` | late | from the first packet until a student has all |
-//! | `complete_us: {first, half, last}` `deliveries` `cpu_seconds_per_million_deliveries` `repeated` `out_of_order` `rss_bytes_peak` | storm | since the first packet of the first student |
+//! | `complete_us: {first, half, last}` `deliveries` `cpu_seconds_per_million_deliveries` `repeated` `out_of_order` `rss_bytes_peak` `rss_bytes` | storm | since the first packet of the first student |
 //! | `latency_us: {before, during, before_last, during_last, sent}` `p99_ratio` | storm, with `--beside` | of the class beside; the ratio is `during` to `before` |
 //!
 //! A latency is `{"p50":…,"p90":…,"p99":…,"max":…,"count":…}` in microseconds.
 //!
 //! Never here: anything of the broker. A load knows it by its address alone.
 
+mod beside;
 mod conversation;
 mod crowd;
 mod durable;

@@ -25,6 +25,11 @@ impl Results {
         self.rows.push((name.to_owned(), shown.into()));
     }
 
+    /// A word to people; programs see that a key is not there.
+    pub(super) fn remark(&mut self, name: &str, shown: &str) {
+        self.rows.push((name.to_owned(), shown.to_owned()));
+    }
+
     /// A figure with its unit.
     pub(super) fn figure(&mut self, key: &str, value: f64, name: &str, unit: &str) {
         self.add(key, rounded(value), name, format!("{} {unit}", grouped(value)));
