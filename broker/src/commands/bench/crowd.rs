@@ -159,7 +159,7 @@ impl Crowd {
     /// Writes bytes to a member's broker.
     pub(super) fn say(&mut self, who: usize, bytes: &[u8]) -> Result<(), Failure> {
         let Some(member) = self.members.get_mut(who).and_then(Option::as_mut) else { return Ok(()) };
-        member.line.say(bytes).map_err(|error| lost(who, &error.to_string()))
+        member.line.say(bytes).map_err(|error| lost(&self.speech, who, &error.to_string()))
     }
 
     /// Disconnects these members in good order and waits until they are gone.
@@ -228,7 +228,7 @@ impl Crowd {
                     self.members[who] = None;
                     ear(who, Heard::Gone);
                 }
-                Err(reason) => return Err(lost(who, &reason)),
+                Err(reason) => return Err(lost(&self.speech, who, &reason)),
             }
         }
         self.give_up_on_receipts(ear);
@@ -242,7 +242,7 @@ impl Crowd {
                 return Ok(());
             }
             let Some((who, opening)) = self.queue.pop_front() else { return Ok(()) };
-            let member = self.connect(who, opening).map_err(|error| lost(who, &error.to_string()))?;
+            let member = self.connect(who, opening).map_err(|error| lost(&self.speech, who, &unreachable(&error)))?;
             self.members[who] = Some(member);
             self.connecting += 1;
         }
@@ -268,7 +268,7 @@ impl Crowd {
         for (who, member) in self.members.iter_mut().enumerate() {
             let Some(member) = member else { continue };
             if member.conversation.stage == Stage::Ready {
-                member.line.say(&bytes).map_err(|error| lost(who, &error.to_string()))?;
+                member.line.say(&bytes).map_err(|error| lost(&self.speech, who, &error.to_string()))?;
             }
         }
         Ok(())
@@ -300,15 +300,15 @@ impl Member {
         asked: &mut Asked,
         ear: &mut impl FnMut(Heard<'_>),
     ) -> Result<(), String> {
-        if event.is_error()
-            && let Some(error) = self.line.error()
-        {
-            return Err(format!("{error}. Is the broker running there? Name another address with --url"));
-        }
+        let stage = self.conversation.stage;
+        let ended = |error: io::Error| match stage {
+            Stage::Upgrading => unreachable(&error),
+            _ => error.to_string(),
+        };
         if event.is_writable() {
-            self.line.flush().map_err(|error| error.to_string())?;
+            self.line.flush().map_err(ended)?;
         }
-        if event.is_readable() || event.is_read_closed() {
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
             let conversation = &mut self.conversation;
             let mut outcome = Ok(());
             let read = self.line.read(buffer, |piece| {
@@ -318,9 +318,9 @@ impl Member {
             });
             outcome?;
             if !asked.reply.is_empty() {
-                self.line.say(&asked.reply).map_err(|error| error.to_string())?;
+                self.line.say(&asked.reply).map_err(ended)?;
             }
-            if !read.map_err(|error| error.to_string())? {
+            if !read.map_err(ended)? {
                 return Err("the broker closed it without a word".to_owned());
             }
         }
@@ -333,6 +333,10 @@ fn wait(until: Instant) -> Duration {
     Duration::from_millis(until.saturating_duration_since(Instant::now()).as_millis() as u64)
 }
 
-fn lost(who: usize, reason: &str) -> Failure {
-    Failure::new(format!("Connection {who} is over: {reason}."))
+fn unreachable(error: &io::Error) -> String {
+    format!("{error}. Is the broker running there? Name another address with --url")
+}
+
+fn lost(speech: &Speech, who: usize, reason: &str) -> Failure {
+    Failure::new(format!("{}: connection {who} is over: {reason}.", speech.url()))
 }

@@ -12,7 +12,7 @@ use super::flags::{Measure, Target, at_least_one, body, seconds};
 use super::process::Process;
 use super::progress::Progress;
 use super::report::{Results, Stretch};
-use super::scene::{Listeners, Scene};
+use super::scene::{Listeners, Scene, all_rooms_are_taken};
 use super::speech::Letter;
 
 #[derive(Args, Debug, Serialize)]
@@ -66,12 +66,7 @@ pub(super) struct Flags {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    if flags.rooms > flags.receivers {
-        return Err(Failure::usage(format!(
-            "--rooms {} is more than --receivers {}: some rooms would be empty. Ask for fewer rooms.",
-            flags.rooms, flags.receivers
-        )));
-    }
+    all_rooms_are_taken(flags.rooms, flags.receivers)?;
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
     let publisher = scene.publisher()?;

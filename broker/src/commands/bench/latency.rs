@@ -11,7 +11,7 @@ use super::flags::{Measure, Target, at_least_one, body, rate, seconds};
 use super::process::Process;
 use super::progress::Progress;
 use super::report::{Results, Stretch};
-use super::scene::{Listeners, Scene};
+use super::scene::{Listeners, Scene, all_rooms_are_taken};
 use super::timetable::Timetable;
 
 #[derive(Args, Debug, Serialize)]
@@ -28,7 +28,8 @@ a message was meant to be sent, so that waiting is never left out.
 Examples:
   homeroom bench latency --receivers 300 --rate 20
   homeroom bench latency --receivers 300 --rate 20 --not-persistent
-  homeroom bench latency --receivers 300 --durable --seconds 60 --json")]
+  homeroom bench latency --receivers 300 --durable --seconds 60 --json
+  homeroom bench latency --receivers 10000 --rooms 1000 --rate 2000")]
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
@@ -39,7 +40,10 @@ pub(super) struct Flags {
     /// Connections that listen
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one)]
     receivers: usize,
-    /// Messages per second
+    /// Rooms that the receivers are spread over; each message goes to one of them, in turn
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    rooms: usize,
+    /// Messages per second, in all rooms together
     #[arg(long, value_name = "N", default_value_t = 20.0, value_parser = rate)]
     rate: f64,
     /// How long
@@ -61,12 +65,13 @@ const ARRIVED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
-    let mut scene = Scene::new(&flags.target, 1, flags.receivers + 1, "--receivers")?;
+    all_rooms_are_taken(flags.rooms, flags.receivers)?;
+    let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.receivers, durable: flags.durable, first: 0 };
-    let receivers = scene.seat(0..1, listeners, publisher)?;
-    let letter = scene.letter(0, flags.body, !flags.not_persistent, false);
-    let mut class = Timetable::new(publisher, receivers, letter, flags.rate);
+    let receivers = scene.seat(scene.rooms(), listeners, publisher)?;
+    let letter = |room| scene.letter(room, flags.body, !flags.not_persistent, false);
+    let mut class = Timetable::new(publisher, receivers, scene.rooms().map(letter).collect(), flags.rate);
 
     let warm_up = Duration::from_secs_f64(flags.measure.warm_up);
     go_on(&mut scene, &mut class, warm_up, &Progress::timed("warming up", warm_up))?;
@@ -88,6 +93,12 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         ("sent", "sent late by", &book.sent),
     ];
     results.latencies("latency_us", &all);
+    let deliveries = book.every.count();
+    results.count("deliveries", deliveries, "deliveries");
+    if let Some(cpu) = spent.server_cpu_seconds {
+        let each = cpu / deliveries.max(1) as f64 * 1e6;
+        results.figure("cpu_seconds_per_million_deliveries", each, "server CPU", "s per million deliveries");
+    }
     results.count("missing", class.missing(), "deliveries that never came");
     spent.tell(&mut results);
     if let Some(server) = server {

@@ -60,11 +60,6 @@ impl Line {
         &mut self.stream
     }
 
-    /// Why it could not be connected, if so.
-    pub(super) fn error(&self) -> Option<io::Error> {
-        self.stream.take_error().ok().flatten()
-    }
-
     /// Reads until nothing more is there. Pings are answered. `false`: the other side is gone.
     pub(super) fn read(&mut self, buffer: &mut [u8], mut on: impl FnMut(Piece<'_>)) -> io::Result<bool> {
         loop {
@@ -217,5 +212,110 @@ fn closing(payload: &[u8]) -> String {
             format!("{code} {}", String::from_utf8_lossy(reason)).trim_end().to_owned()
         }
         _ => "no code".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line, and the other end of its socket.
+    fn line() -> (Line, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_nonblocking(true).unwrap();
+        (Line::new(TcpStream::from_std(near), Side::Client), listener.accept().unwrap().0)
+    }
+
+    fn part(opcode: Data, is_final: bool, payload: &[u8]) -> Vec<u8> {
+        let header = FrameHeader { is_final, opcode: OpCode::Data(opcode), ..FrameHeader::default() };
+        let mut bytes = Vec::new();
+        header.format(payload.len() as u64, &mut bytes).unwrap();
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    fn heard(line: &mut Line, stream: &[u8], piece: usize) -> Vec<String> {
+        let mut heard = Vec::new();
+        for piece in stream.chunks(piece) {
+            let taken = line.take(&mut piece.to_vec(), &mut |piece| {
+                heard.push(match piece {
+                    Piece::Head(head) => format!("head of {}", head.len()),
+                    Piece::Message(message) => format!("message of {}", message.len()),
+                    Piece::Close(reason) => format!("close {reason}"),
+                });
+            });
+            taken.unwrap();
+        }
+        heard
+    }
+
+    #[test]
+    fn frames_are_found_however_the_stream_is_cut() {
+        let mut stream = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
+        stream.extend(text(Side::Server, &[b'a'; 5]));
+        stream.extend(text(Side::Server, &[b'b'; 70_000]));
+        stream.extend(part(Data::Text, false, b"one "));
+        stream.extend(framed(Side::Server, OpCode::Control(Control::Ping), b"still there?"));
+        stream.extend(part(Data::Continue, false, b"after "));
+        stream.extend(part(Data::Continue, true, b"another"));
+        stream.extend(framed(Side::Server, OpCode::Control(Control::Close), b"\x03\xe8bye"));
+        for piece in [1, 2, 3, 7, 64, 1000, 65_536, stream.len()] {
+            let (mut line, mut far) = line();
+            let expected = ["head of 36", "message of 5", "message of 70000", "message of 17", "close 1000 bye"];
+            assert_eq!(heard(&mut line, &stream, piece), expected, "in pieces of {piece}");
+            assert!(line.cut.is_empty() && line.fragments.is_empty());
+            let pong = framed(Side::Client, OpCode::Control(Control::Pong), b"still there?");
+            let mut answer = vec![0; pong.len()];
+            far.read_exact(&mut answer).unwrap();
+            assert_eq!(answer, pong);
+        }
+    }
+
+    #[test]
+    fn what_is_masked_is_unmasked() {
+        let (mut line, _far) = line();
+        line.upgraded = true;
+        let header =
+            FrameHeader { opcode: OpCode::Data(Data::Text), mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
+        let mut bytes = Vec::new();
+        header.format(5, &mut bytes).unwrap();
+        bytes.extend(b"hello".iter().zip([1, 2, 3, 4, 1]).map(|(byte, mask)| byte ^ mask));
+        let mut said = Vec::new();
+        line.take(&mut bytes, &mut |piece| {
+            if let Piece::Message(message) = piece {
+                said.extend_from_slice(message);
+            }
+        })
+        .unwrap();
+        assert_eq!(said, b"hello");
+    }
+
+    #[test]
+    fn a_frame_without_end_is_refused_before_it_is_kept() {
+        let (mut line, _far) = line();
+        line.upgraded = true;
+        let mut bytes = Vec::new();
+        FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() }.format(1 << 40, &mut bytes).unwrap();
+        assert!(line.take(&mut bytes, &mut |_| ()).is_err());
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_waits_up_to_a_limit() {
+        let (mut line, mut far) = line();
+        let megabyte = vec![b'x'; 1 << 20];
+        let (mut said, refused) = (0, WAITING_BYTES_MAX + (16 << 20));
+        while said < refused && line.say(&megabyte).is_ok() {
+            said += megabyte.len();
+        }
+        assert!(said < refused, "{said} bytes wait");
+        let waiting = line.unsent.len();
+        assert!(waiting <= WAITING_BYTES_MAX);
+        let mut rest = vec![0; said];
+        let reading = std::thread::spawn(move || far.read_exact(&mut rest));
+        while !line.unsent.is_empty() {
+            line.flush().unwrap();
+        }
+        reading.join().unwrap().unwrap();
     }
 }

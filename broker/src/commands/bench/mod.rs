@@ -25,7 +25,7 @@
 //! | `client_busy` | all | CPU time of this program over it, per second: near 1 it is the bottleneck |
 //! | `messages` `deliveries` `deliveries_per_second` `cpu_seconds_per_million_deliveries` `rss_bytes` | fanout | |
 //! | `connects_per_second` `cpu_seconds_per_1000_connects` `rss_bytes_per_connection` `rss_bytes_before` `rss_bytes` `rss_bytes_after` | idle | |
-//! | `latency_us: {every, last, sent}` `missing` `rss_bytes` | latency | to every receiver, to the last one of each message, and what the client itself was late by; deliveries that never came |
+//! | `latency_us: {every, last, sent}` `deliveries` `cpu_seconds_per_million_deliveries` `missing` `rss_bytes` | latency | to every receiver, to the last one of each message, and what the client itself was late by; deliveries that never came |
 //! | `confirmed` `confirmed_per_second` `cpu_seconds_per_million_confirmed` `latency_us: {receipt}` `rss_bytes` | durable | |
 //! | `latency_us: {complete}` `deliveries` `repeated` `out_of_order` `rss_bytes` | late | from the first packet until a student has all |
 //! | `complete_us: {first, half, last}` `deliveries` `cpu_seconds_per_million_deliveries` `repeated` `out_of_order` `rss_bytes_peak` `rss_bytes` | storm | since the first packet of the first student |
@@ -67,9 +67,15 @@ All but `raw` put a load on the broker at --url: Homeroom, or another broker
 that speaks STOMP over WebSocket, to compare. With --server-pid they report what
 the broker's process used. `homeroom bench LOAD --help` says what the figures mean.
 
+The load runs on one thread, whose cost is told as \"this client\": near 1 it is
+the bottleneck, and rates and latencies say little of the broker. On one machine
+it also takes a core from the broker: compare CPU times rather than rates, and
+compare with `raw`, measured in turn with the broker, several times.
+
 Examples:
   homeroom bench fanout --receivers 2000 --server-pid $(pidof homeroom)
-  homeroom bench idle --connections 5000 --server-pid $(pidof homeroom)
+  homeroom bench latency --receivers 300 --rate 20    how long a quiz question takes to the class
+  homeroom bench storm --students 1000 --beside 300   the bell rings while a class goes on
   homeroom bench raw --listen 127.0.0.1:9999          then the same with --url ws://127.0.0.1:9999/
 
 Exit codes:
@@ -109,5 +115,22 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         Load::Storm(flags) => storm::run(flags),
         Load::Idle(flags) => idle::run(flags),
         Load::Raw(flags) => raw::run(flags),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use crate::commands::Cli;
+
+    #[test]
+    fn every_load_shows_examples() {
+        let mut program = Cli::command();
+        let bench = program.find_subcommand_mut("bench").unwrap();
+        for load in bench.get_subcommands_mut().filter(|load| load.get_name() != "help") {
+            let help = load.render_long_help().to_string();
+            assert!(help.contains("Examples:") && help.contains("homeroom bench"), "{}", load.get_name());
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Results {
 
     /// A figure with its unit.
     pub(super) fn figure(&mut self, key: &str, value: f64, name: &str, unit: &str) {
-        self.add(key, rounded(value), name, format!("{} {unit}", grouped(value)));
+        self.add(key, rounded(value), name, format!("{} {unit}", grouped(value)).trim_end());
     }
 
     /// A count.
@@ -119,10 +119,10 @@ impl Spent {
     pub(super) fn tell(&self, results: &mut Results) {
         results.figure("seconds", self.seconds, "measured", "s");
         if let Some(cpu) = self.server_cpu_seconds {
-            results.figure("cpu_seconds", cpu, "server CPU", "s");
+            results.figure("cpu_seconds", cpu, "server CPU in all", "s");
         }
         let busy = self.own_cpu_seconds / self.seconds.max(f64::EPSILON);
-        results.figure("client_busy", busy, "this client", "of the one core it can use");
+        results.figure("client_busy", busy, "this client", "of a core");
     }
 }
 

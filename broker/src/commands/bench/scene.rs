@@ -31,6 +31,16 @@ const PROBE: u64 = 1 << 63;
 /// How long a broker without receipts may take until its subscriptions hold.
 const PROVED_WITHIN: Duration = Duration::from_secs(30);
 
+/// A room without receivers would swallow messages.
+pub(super) fn all_rooms_are_taken(rooms: usize, receivers: usize) -> Result<(), Failure> {
+    if rooms <= receivers {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--rooms {rooms} is more than --receivers {receivers}: some rooms would be empty. Ask for fewer rooms."
+    )))
+}
+
 impl Scene {
     /// Nobody yet. `sockets` is how many `flag` asks for.
     pub(super) fn new(target: &Target, rooms: usize, sockets: usize, flag: &str) -> Result<Scene, Failure> {

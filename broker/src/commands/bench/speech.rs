@@ -76,6 +76,11 @@ impl Speech {
         Ok(Speech { dialect, target: target.clone(), authority, path })
     }
 
+    /// As `--url` has it.
+    pub(super) fn url(&self) -> &str {
+        &self.target.url
+    }
+
     /// `host:port` to connect to.
     pub(super) fn authority(&self) -> &str {
         &self.authority

@@ -109,7 +109,7 @@ fn beside(flags: &Flags, scene: &Scene) -> Result<Option<Beside>, Failure> {
     let listeners = Listeners { count: flags.beside, durable: false, first: flags.students };
     let receivers = scene.seat(0..1, listeners, publisher)?;
     let letter = scene.letter(0, flags.body, true, false);
-    let class = Timetable::new(publisher, receivers, letter, flags.rate);
+    let class = Timetable::new(publisher, receivers, vec![letter], flags.rate);
     Ok(Some(Beside::start(scene, class)))
 }
 

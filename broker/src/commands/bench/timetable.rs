@@ -16,7 +16,8 @@ use super::speech::{Letter, marker};
 pub(super) struct Timetable {
     publisher: usize,
     receivers: Range<usize>,
-    letter: Letter,
+    /// One for each room; messages go to them in turn, and receivers are dealt out to them in turn.
+    letters: Vec<Letter>,
     began: Instant,
     every: Duration,
     /// Of each message sent so far: whom it has not reached, and where its delays are written.
@@ -43,11 +44,11 @@ pub(super) struct Book {
 
 impl Timetable {
     /// The first message is due now; nothing is written down until a book is opened.
-    pub(super) fn new(publisher: usize, receivers: Range<usize>, letter: Letter, rate: f64) -> Timetable {
+    pub(super) fn new(publisher: usize, receivers: Range<usize>, letters: Vec<Letter>, rate: f64) -> Timetable {
         Timetable {
             publisher,
             receivers,
-            letter,
+            letters,
             began: Instant::now(),
             every: Duration::from_secs_f64(1.0 / rate),
             sent: Vec::new(),
@@ -87,11 +88,14 @@ impl Timetable {
             if due > now {
                 break;
             }
-            self.letter.write(&mut self.bytes, self.sent.len() as u64);
+            let room = self.sent.len() % self.letters.len();
+            self.letters[room].write(&mut self.bytes, self.sent.len() as u64);
             if let Some(book) = self.open {
                 self.books[book].sent.record(now - due);
             }
-            self.sent.push(Sent { missing: self.receivers.len() as u32, book: self.open.map(|book| book as u32) });
+            let (each, more) = (self.receivers.len() / self.letters.len(), self.receivers.len() % self.letters.len());
+            let missing = (each + usize::from(room < more)) as u32;
+            self.sent.push(Sent { missing, book: self.open.map(|book| book as u32) });
         }
         if self.bytes.is_empty() { Ok(()) } else { crowd.say(self.publisher, &self.bytes) }
     }

@@ -42,6 +42,9 @@ pub(super) struct Flags {
     /// Append each SEND that asks for a receipt to this file, and answer once it is on the disk
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+    /// Give no RECEIPT for a SUBSCRIBE, as some brokers do
+    #[arg(long)]
+    no_receipts: bool,
     /// Threads that read and write
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = threads)]
     threads: usize,
@@ -69,7 +72,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let mut listener = Some(listener);
     let mut running = Vec::new();
     for (number, poll) in polls.into_iter().enumerate() {
-        let worker = worker::Worker::new(number, Arc::clone(&desks), poll, flags.join, store.clone());
+        let manners = worker::Manners { join: flags.join, confirm_subscriptions: !flags.no_receipts };
+        let worker = worker::Worker::new(number, Arc::clone(&desks), poll, manners, store.clone());
         let listener = listener.take();
         running.push(std::thread::spawn(move || worker.run(listener)));
     }

@@ -43,13 +43,22 @@ pub(super) struct Desk {
     waker: Waker,
 }
 
+/// How the bare server behaves.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// Waiting messages in one write, at most.
+    pub(super) join: usize,
+    /// A SUBSCRIBE is answered with a RECEIPT if it asks for one.
+    pub(super) confirm_subscriptions: bool,
+}
+
 /// The thread.
 pub(super) struct Worker {
     number: usize,
     desks: Arc<[Desk]>,
     poll: Poll,
     sockets: Sockets,
-    join: usize,
+    manners: Manners,
     store: Option<SyncSender<Entry>>,
     destinations: HashMap<String, Destination>,
     /// SENDs read in this round, for the other threads and for us.
@@ -118,11 +127,11 @@ impl Worker {
         number: usize,
         desks: Arc<[Desk]>,
         poll: Poll,
-        join: usize,
+        manners: Manners,
         store: Option<SyncSender<Entry>>,
     ) -> Worker {
         let sockets = Sockets { clients: Vec::new(), free: Vec::new(), births: 0, gone: 0 };
-        Worker { number, desks, poll, sockets, join, store, destinations: HashMap::new(), sent: Vec::new() }
+        Worker { number, desks, poll, sockets, manners, store, destinations: HashMap::new(), sent: Vec::new() }
     }
 
     /// Serves; the one with the listener also accepts. Ends only when the kernel refuses.
@@ -214,6 +223,9 @@ impl Worker {
             Command::Subscribe => {
                 let destination = header("destination").unwrap_or_default();
                 self.subscribe(destination, header("id").unwrap_or_default(), (client, birth));
+                if !self.manners.confirm_subscriptions {
+                    return;
+                }
             }
             Command::Send => {
                 let number = MESSAGES.fetch_add(1, Ordering::Relaxed);
@@ -269,7 +281,7 @@ impl Worker {
     fn deliver(&mut self) {
         let waiting = self.destinations.values_mut().filter(|destination| !destination.waiting.is_empty());
         for Destination { groups, waiting } in waiting {
-            for messages in waiting.chunks(self.join) {
+            for messages in waiting.chunks(self.manners.join) {
                 for group in groups.iter_mut() {
                     let bytes = encoded(messages, &group.id);
                     for (client, birth) in &group.subscribers {
