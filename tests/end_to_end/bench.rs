@@ -142,6 +142,7 @@ async fn what_is_wrong_is_said_with_the_flag_and_the_remedy() {
         (&["fanout", "--body", "3"], 2, &["--body", "16"]),
         (&["idle", "--server-pid", "4294967295"], 1, &["--server-pid", "/proc"]),
         (&["idle", "--durable", "--url", "nats+ws://127.0.0.1:1"], 2, &["--durable", "NATS"]),
+        (&["storm", "--url", "nats+ws://127.0.0.1:1"], 2, &["--url", "STOMP"]),
         (&["raw", "--listen", bare.url.trim_start_matches("ws://").trim_end_matches('/')], 1, &["--listen", "in use"]),
         (&["raw", "--store", "/nowhere/at/all"], 1, &["--store", "/nowhere/at/all"]),
     ] {

@@ -61,6 +61,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     let sockets = flags.publishers + flags.away + 1;
     let mut scene = Scene::new(&flags.target, flags.rooms, sockets, "--away and --publishers")?;
+    // NATS has no receipts either.
+    scene.crowd.speech.can_subscribe(true)?;
     let first = scene.publisher()?;
     scene.send_away(scene.rooms(), flags.away, first)?;
     let mut desks = vec![Desk::new(&scene, first, 0, flags.body, flags.in_flight)];

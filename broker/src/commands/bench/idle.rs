@@ -49,6 +49,7 @@ const FIRST_ROUND: usize = 300;
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     let mut scene = Scene::new(&flags.target, flags.rooms, flags.connections + 1, "--connections")?;
+    scene.crowd.speech.can_subscribe(flags.durable)?;
     let publisher = scene.publisher()?;
     let settle = Duration::from_secs_f64(flags.measure.warm_up.max(0.1));
     let rest = |scene: &mut Scene| scene.crowd.rest(settle, &mut |_, _| ());

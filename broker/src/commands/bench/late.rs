@@ -51,6 +51,7 @@ pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(120);
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     let mut scene = Scene::new(&flags.target, 1, flags.students + 1, "--students")?;
+    scene.crowd.speech.can_subscribe(true)?;
     let publisher = scene.publisher()?;
     scene.send_away(0..1, flags.students, publisher)?;
     let desk = Desk::new(&scene, publisher, 0, flags.body, 100);

@@ -67,6 +67,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     all_rooms_are_taken(flags.rooms, flags.receivers)?;
     let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
+    scene.crowd.speech.can_subscribe(flags.durable)?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.receivers, durable: flags.durable, first: 0 };
     let receivers = scene.seat(scene.rooms(), listeners, publisher)?;

@@ -74,13 +74,14 @@ impl Scene {
 
     /// Invites listeners, spread evenly over these rooms.
     pub(super) fn invite(&mut self, rooms: Range<usize>, listeners: Listeners) -> Result<Range<usize>, Failure> {
+        self.crowd.speech.can_subscribe(listeners.durable)?;
         let mut all = None;
         for index in 0..listeners.count {
             let number = listeners.first + index;
             let room = &self.rooms[rooms.start + index % rooms.len()];
             let client_id = listeners.durable.then(|| format!("student-{number}"));
             let speech = &self.crowd.speech;
-            let subscribe = Some(speech.subscribe(room, number, listeners.durable)?);
+            let subscribe = Some(speech.subscribe(room, number, listeners.durable));
             let opening = Opening { connect: speech.connect(client_id.as_deref()), subscribe };
             let who = self.crowd.invite(opening);
             all = Some(all.map_or(who..who + 1, |all: Range<usize>| all.start..who + 1));

@@ -120,15 +120,23 @@ impl Speech {
         }
     }
 
+    /// Whether subscriptions can be asked for in this way.
+    pub(super) fn can_subscribe(&self, durable: bool) -> Result<(), Failure> {
+        if durable && self.dialect == Dialect::Nats {
+            return Err(Failure::usage(format!(
+                "--url {}: durable subscriptions need STOMP. Those of NATS are JetStream's, which is not spoken here. \
+                 Leave --durable out, or use fanout, latency or idle.",
+                self.target.url
+            )));
+        }
+        Ok(())
+    }
+
     /// Asks for messages, and for a word once they will come. `number` is of the run's subscriptions.
-    pub(super) fn subscribe(&self, destination: &str, number: usize, durable: bool) -> Result<Vec<u8>, Failure> {
+    pub(super) fn subscribe(&self, destination: &str, number: usize, durable: bool) -> Vec<u8> {
         match self.dialect {
-            Dialect::Stomp => Ok(stomp::subscribe(&self.target, destination, number, durable)),
-            Dialect::Nats if durable => Err(Failure::usage(
-                "--durable needs STOMP: NATS has no durable subscriptions but those of JetStream, which are not spoken \
-                 here. Leave --durable out.",
-            )),
-            Dialect::Nats => Ok(nats::subscribe(destination)),
+            Dialect::Stomp => stomp::subscribe(&self.target, destination, number, durable),
+            Dialect::Nats => nats::subscribe(destination),
         }
     }
 

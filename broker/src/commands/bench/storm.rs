@@ -68,6 +68,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let server = flags.measure.server_pid.map(Process::named).transpose()?;
     let sockets = flags.students + flags.beside + 2;
     let mut scene = Scene::new(&flags.target, 1, sockets, "--students and --beside")?;
+    scene.crowd.speech.can_subscribe(true)?;
     let publisher = scene.publisher()?;
     scene.send_away(0..1, flags.students, publisher)?;
     let desk = Desk::new(&scene, publisher, 0, flags.body, 100);
