@@ -33,6 +33,7 @@ mod graceful_stop;
 mod operations;
 mod slow_reader;
 
+mod bench;
 mod handover;
 mod idle_memory;
 

@@ -243,6 +243,11 @@ impl Broker {
         &self.addresses.management
     }
 
+    /// Its process, for those who look at it from outside.
+    pub fn process_id(&self) -> i32 {
+        self.process_id.as_raw_nonzero().get()
+    }
+
     /// What it was started with.
     pub fn setup(&self) -> &Setup {
         &self.setup
@@ -302,7 +307,7 @@ pub fn directory_bytes(path: &Path) -> u64 {
 }
 
 /// `HOMEROOM_BIN`, or else the newest build beside this test's own.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("HOMEROOM_BIN") {
         return PathBuf::from(path);
     }

@@ -21,7 +21,7 @@ mod stomp;
 mod wait;
 mod websocket;
 
-pub use broker::{Addresses, Broker, Refused, Setup, directory_bytes};
+pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
 pub use clients::{Script, node, python, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{Event, History, MessageName, Seen};

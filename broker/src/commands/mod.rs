@@ -3,6 +3,7 @@
 //! A command gets parsed flags and ends with success or a [`Failure`]. Never
 //! here: how anything is done that a broker does by itself.
 
+mod bench;
 mod check;
 mod client;
 mod completions;
@@ -55,6 +56,8 @@ enum Command {
     Check(check::Flags),
     /// Look into a data directory while no broker has it open.
     Store(store::Flags),
+    /// Put a load on a broker and say what it costs, to size a machine or to compare.
+    Bench(bench::Flags),
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::Flags),
 }
@@ -71,6 +74,7 @@ impl Cli {
             Command::Subscribe(flags) => subscribe::run(&flags),
             Command::Check(flags) => check::run(&flags),
             Command::Store(flags) => store::run(&flags),
+            Command::Bench(flags) => bench::run(&flags),
             Command::Completions(flags) => completions::run(&flags),
         }
     }

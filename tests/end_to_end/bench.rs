@@ -1,0 +1,164 @@
+//! `homeroom bench`: each load runs, against the bare server and against the broker, and says what it found.
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use homeroom_tests::{Broker, binary, within};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The bare server. Killed when dropped.
+struct Bare {
+    process: Child,
+    url: String,
+}
+
+impl Bare {
+    async fn start(flags: &[&str]) -> Bare {
+        let mut command = Command::new(binary());
+        command.args(["bench", "raw", "--listen", "127.0.0.1:0"]).args(flags);
+        let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let line = within("the first line", DEADLINE, lines.next_line()).await.expect("UTF-8").expect("a line");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(line["event"], "listening");
+        let url = format!("ws://{}/", line["http"].as_str().expect("an address"));
+        Bare { process, url }
+    }
+
+    fn pid(&self) -> String {
+        self.process.id().expect("it runs").to_string()
+    }
+}
+
+async fn bench(arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.arg("bench").args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    within("the load's end", DEADLINE, command.output()).await.expect("the binary runs")
+}
+
+/// The results of a load that must succeed.
+async fn results(load: &str, flags: &str, url: &str, pid: &str) -> Value {
+    let mut arguments = vec![load];
+    arguments.extend(flags.split_whitespace());
+    arguments.extend(["--warm-up", "0.1", "--json", "--url", url, "--server-pid", pid]);
+    let output = bench(&arguments).await;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((&report["bench"], &report["url"]), (&Value::from(load), &Value::from(url)));
+    assert!(report["settings"].is_object());
+    report["results"].clone()
+}
+
+/// Small enough for a test, each with its flags and what must be in its results.
+const LOADS: &[(&str, &str, &[&str])] = &[
+    (
+        "fanout",
+        "--receivers 20 --messages 100",
+        &["deliveries_per_second", "cpu_seconds_per_million_deliveries", "rss_bytes", "client_busy"],
+    ),
+    ("fanout", "--receivers 20 --rooms 3 --in-flight 7 --messages 100", &["deliveries_per_second"]),
+    ("latency", "--receivers 20 --rate 100 --seconds 0.3", &["latency_us", "missing", "cpu_seconds"]),
+    (
+        "idle",
+        "--connections 100",
+        &["rss_bytes_per_connection", "cpu_seconds_per_1000_connects", "connects_per_second", "rss_bytes_after"],
+    ),
+    ("durable", "--publishers 2 --in-flight 10 --seconds 0.3", &["confirmed_per_second", "latency_us"]),
+];
+
+#[tokio::test]
+async fn every_load_runs_against_the_bare_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = directory.path().join("store");
+    for flags in [&[][..], &["--join", "64"], &["--store", store.to_str().expect("UTF-8"), "--threads", "1"]] {
+        let bare = Bare::start(flags).await;
+        for (load, flags, keys) in LOADS {
+            let results = results(load, flags, &bare.url, &bare.pid()).await;
+            keys.iter().for_each(|key| assert!(!results[key].is_null(), "{load}: no {key} in {results}"));
+        }
+    }
+    let stored = std::fs::metadata(&store).expect("the file is there").len();
+    assert!(stored > 0, "what was confirmed is in the file");
+}
+
+#[tokio::test]
+async fn every_load_runs_against_the_broker() {
+    let broker = Broker::start().await;
+    let (url, pid) = (format!("ws://{}/ws", broker.http()), broker.process_id().to_string());
+    for (load, flags, keys) in LOADS {
+        let results = results(load, flags, &url, &pid).await;
+        keys.iter().for_each(|key| assert!(!results[key].is_null(), "{load}: no {key} in {results}"));
+    }
+    let all = results("latency", "--receivers 10 --rate 100 --seconds 0.3 --durable", &url, &pid).await;
+    assert_eq!(all["missing"], 0, "{all}");
+}
+
+#[tokio::test]
+async fn everything_sent_arrives_once_and_is_counted() {
+    let broker = Broker::start().await;
+    let (url, pid) = (format!("ws://{}/ws", broker.http()), broker.process_id().to_string());
+    let fanout = results("fanout", "--receivers 30 --rooms 3 --in-flight 5 --messages 60", &url, &pid).await;
+    assert_eq!((&fanout["messages"], &fanout["deliveries"]), (&60.into(), &600.into()), "{fanout}");
+    let late = results("late", "--students 3 --missed 150", &url, &pid).await;
+    assert_eq!((&late["deliveries"], &late["repeated"], &late["out_of_order"]), (&450.into(), &0.into(), &0.into()));
+    assert_eq!(late["latency_us"]["complete"]["count"], 3);
+    let storm = "--students 20 --missed 100 --beside 5 --rate 500 --before 0.2";
+    let storm = results("storm", storm, &url, &pid).await;
+    assert!(storm["deliveries"].as_u64() >= Some(2000), "{storm}");
+    assert_eq!((&storm["repeated"], &storm["out_of_order"]), (&0.into(), &0.into()), "{storm}");
+    let complete = |name: &str| storm["complete_us"][name].as_u64().expect("a time");
+    assert!(complete("first") <= complete("half") && complete("half") <= complete("last"), "{storm}");
+}
+
+#[tokio::test]
+async fn a_broker_that_confirms_no_subscription_is_measured_all_the_same() {
+    let bare = Bare::start(&["--no-receipts"]).await;
+    let fanout = results("fanout", "--receivers 30 --rooms 3 --messages 30", &bare.url, &bare.pid()).await;
+    assert_eq!(fanout["deliveries"], 300, "probes are not counted: {fanout}");
+}
+
+#[tokio::test]
+async fn a_load_sends_the_heart_beats_that_it_offers() {
+    let broker = Broker::start_with("[stomp]\nheartbeat_receive = \"100ms\"\nheartbeat_tolerance = 2.0").await;
+    let url = format!("ws://{}/ws", broker.http());
+    let idle = ["idle", "--connections", "5", "--warm-up", "0.6", "--url", &url, "--heart-beat", "100,0"];
+    let output = bench(&idle).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_the_flag_and_the_remedy() {
+    let bare = Bare::start(&[]).await;
+    for (arguments, code, words) in [
+        (&["fanout", "--url", "http://127.0.0.1:1/"][..], 2, &["--url", "ws://"][..]),
+        (&["fanout", "--url", "ws://127.0.0.1:1/"], 1, &["ws://127.0.0.1:1/", "refused", "--url"]),
+        (&["fanout", "--receivers", "2", "--rooms", "3"], 2, &["--rooms 3", "--receivers 2", "fewer"]),
+        (&["fanout", "--receivers", "100000000"], 2, &["--receivers", "ulimit -Hn"]),
+        (&["fanout", "--body", "3"], 2, &["--body", "16"]),
+        (&["idle", "--server-pid", "4294967295"], 1, &["--server-pid", "/proc"]),
+        (&["idle", "--durable", "--url", "nats+ws://127.0.0.1:1"], 2, &["--durable", "NATS"]),
+        (&["storm", "--url", "nats+ws://127.0.0.1:1"], 2, &["--url", "STOMP"]),
+        (&["raw", "--listen", bare.url.trim_start_matches("ws://").trim_end_matches('/')], 1, &["--listen", "in use"]),
+        (&["raw", "--store", "/nowhere/at/all"], 1, &["--store", "/nowhere/at/all"]),
+    ] {
+        let output = bench(arguments).await;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        words.iter().for_each(|word| assert!(stderr.contains(word), "{arguments:?}: no {word} in {stderr}"));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_for_people() {
+    let bare = Bare::start(&[]).await;
+    let output = bench(&["fanout", "--receivers", "3", "--messages", "10", "--warm-up", "0", "--url", &bare.url]).await;
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && table.starts_with("fanout  ws://"), "{table}");
+    assert!(table.lines().any(|line| line.trim().starts_with("deliveries ") && line.ends_with(" 30")), "{table}");
+}
