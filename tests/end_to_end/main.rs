@@ -34,6 +34,7 @@ mod operations;
 mod slow_reader;
 
 mod bench;
+mod fast_path;
 mod handover;
 mod idle_memory;
 

@@ -65,7 +65,7 @@ impl Form for Live {
     }
 
     fn delivered(&self, count: u64) {
-        self.metrics.delivered(self.kind, count);
+        self.metrics.dispatched(self.kind, count);
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     published: Family<Published, Counter>,
     delivered: Family<Transport, Counter>,
+    dispatched: Family<Transport, Counter>,
     turned_away: Family<TurnedAway, Counter>,
 }
 
@@ -85,6 +86,9 @@ impl Metrics {
         registry.register("messages_published", "Messages taken in", published.clone());
         let delivered = Family::default();
         registry.register("messages_delivered", "Messages written to subscribers", delivered.clone());
+        let dispatched = Family::default();
+        let help = "Of those, messages that a classroom's dispatcher wrote, without waking a task";
+        registry.register("messages_dispatched", help, dispatched.clone());
         let turned_away = Family::default();
         registry.register("connections_turned_away", "Connections refused by a limit", turned_away.clone());
         Arc::new(Metrics {
@@ -96,6 +100,7 @@ impl Metrics {
             refused,
             published,
             delivered,
+            dispatched,
             turned_away,
         })
     }
@@ -132,6 +137,14 @@ impl Metrics {
     pub fn delivered(&self, kind: Kind, count: u64) {
         if count > 0 {
             self.delivered.get_or_create(&transport(kind)).inc_by(count);
+        }
+    }
+
+    /// Messages were written by a classroom's dispatcher.
+    pub fn dispatched(&self, kind: Kind, count: u64) {
+        self.delivered(kind, count);
+        if count > 0 {
+            self.dispatched.get_or_create(&transport(kind)).inc_by(count);
         }
     }
 
