@@ -178,6 +178,7 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
         cache_bytes: storage.cache_bytes,
         queue_bytes_max: usize::try_from(storage.queue_bytes_max).unwrap_or(usize::MAX),
         open_timeout: storage.open_timeout,
+        ..homeroom_storage::Settings::default()
     };
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
     let store = opened.expect("opening catches its panics")?;
