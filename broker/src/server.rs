@@ -196,6 +196,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
             messages: settings.delivery.recent_messages,
             bytes: usize::try_from(settings.delivery.recent_bytes).unwrap_or(usize::MAX),
         },
+        pages: classroom::pages::Limits::default(),
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
     };
