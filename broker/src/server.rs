@@ -178,6 +178,7 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
         cache_bytes: storage.cache_bytes,
         queue_bytes_max: usize::try_from(storage.queue_bytes_max).unwrap_or(usize::MAX),
         open_timeout: storage.open_timeout,
+        ..homeroom_storage::Settings::default()
     };
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
     let store = opened.expect("opening catches its panics")?;
@@ -195,6 +196,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
             messages: settings.delivery.recent_messages,
             bytes: usize::try_from(settings.delivery.recent_bytes).unwrap_or(usize::MAX),
         },
+        pages: classroom::pages::Limits::default(),
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
     };

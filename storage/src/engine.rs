@@ -95,6 +95,10 @@ pub struct Counters {
     pub trimmed_records: u64,
     /// Files under `blobs/`, which are never synced: anything but 0 is an alarm.
     pub blobs: u64,
+    /// Records whose checksums were verified by the scrub that follows opening.
+    pub scrubbed_records: u64,
+    /// Whether that scrub has come to its end.
+    pub scrub_ended: bool,
     /// Cursor pages that could not be read at opening.
     pub damaged_cursor_pages: u64,
     /// Bytes that the store's files occupy now, as last looked at.
@@ -136,6 +140,8 @@ pub struct Settings {
     pub cursor_ttl: Duration,
     /// How long opening may take, beside 10 s for each GB of the store, before the directory is set aside.
     pub open_timeout: Duration,
+    /// How long after opening every record begins to be read once, at leisure, so that damage is found before it is needed.
+    pub scrub_after: Duration,
 }
 
 impl Default for Settings {
@@ -150,6 +156,7 @@ impl Default for Settings {
             queue_bytes_max: 64 << 20,
             cursor_ttl: Duration::from_secs(90 * 24 * 3600),
             open_timeout: Duration::from_secs(60),
+            scrub_after: Duration::from_secs(10),
         }
     }
 }

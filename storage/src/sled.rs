@@ -4,6 +4,7 @@
 //!   callers ──► queue ──► writer thread ──► sled ──► flush ──► sync_data ──► tails, answers
 //!                           │  cursors behind, retention, room on the disk
 //!   readers ◄── two blocking threads ◄── walk over blocks ◄── sled
+//!   scrub: reads everything once, at leisure
 //! ```
 //!
 //! One verb for each file; only [`layout`] knows the bytes.
@@ -22,6 +23,7 @@ mod open;
 mod queue;
 mod reader;
 mod recover;
+mod scrub;
 mod space;
 mod state;
 mod trimmer;
@@ -87,6 +89,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Store, OpenError> {
     };
     writer.look_at_space();
     let thread = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run()).map_err(io)?;
+    scrub::spawn(&shared, settings.scrub_after);
     Ok(Arc::new(Sled { shared, writer: Mutex::new(Some(thread)) }))
 }
 

@@ -21,6 +21,7 @@ async fn room() -> Arc<Classroom> {
     let rules = Arc::new(Rules::new(None, &[]).expect("no shapes"));
     let settings = Settings {
         recent: Limits { messages: 4096, bytes: 16 << 20 },
+        pages: super::pages::Limits::default(),
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
     };

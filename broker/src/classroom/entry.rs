@@ -96,6 +96,13 @@ impl Entry {
         Mark { offset: self.record.offset, part: if last { Mark::WHOLE } else { self.index } }
     }
 
+    /// What it takes in memory, in bytes and near enough for a limit, its encodings included.
+    pub fn bytes(&self) -> usize {
+        let encodings = self.encodings.lock().expect("no encoder panics");
+        let encoded: usize = encodings.iter().map(|(_, bytes)| size_of::<(Shape, Bytes)>() + bytes.len()).sum();
+        size_of::<Entry>() + size_of::<Record>() + size_of::<Message>() + self.message().cost() + encoded
+    }
+
     /// The bytes for readers of this shape, made by the first of them.
     pub fn encoded(&self, shape: &Shape, encode: impl FnOnce() -> Bytes) -> Bytes {
         let mut encodings = self.encodings.lock().expect("no encoder panics");

@@ -11,24 +11,29 @@ pub mod audience;
 mod audience_tests;
 pub mod bell;
 mod coming;
+#[cfg(test)]
+mod counting;
 pub mod durable;
 pub mod entry;
 mod follow;
 pub mod news;
+pub mod pages;
+#[cfg(test)]
+mod pages_tests;
 pub mod presence;
 pub mod reader;
+mod reading;
 pub mod recent;
 pub mod registry;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use homeroom_storage::{
-    Append, AppendError, Appended, Budget, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record,
-    Retention, Seek, Store,
+    Append, AppendError, Appended, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record, Retention, Seek,
+    Store,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -36,16 +41,14 @@ use tokio::time::Instant;
 use self::audience::{Audience, Member, Place, Seat};
 use self::coming::Coming;
 use self::durable::Durables;
-use self::entry::{Entry, Mark};
+use self::entry::Entry;
 use self::follow::Errand;
 use self::news::Form;
+use self::pages::Pages;
 use self::presence::Presence;
-use self::reader::LogPage;
 use self::recent::Recent;
-use crate::router::{Pattern, Rules};
+use crate::router::Rules;
 
-/// What a page of the log holds at most.
-const PAGE: Budget = Budget { records: 256, bytes: 64 * 1024 };
 /// Errands that may wait for their turn; messages no log keeps are dropped beyond, as a full network would.
 const ERRANDS_WAITING_MAX: usize = 1024;
 
@@ -54,6 +57,8 @@ const ERRANDS_WAITING_MAX: usize = 1024;
 pub struct Settings {
     /// How much stays in memory.
     pub recent: recent::Limits,
+    /// How much of what is read from the logs stays in memory for the next who wants it.
+    pub pages: pages::Limits,
     /// How long somebody who dropped off still counts as here.
     pub presence_grace: Duration,
     /// Changes of the roster are told together, so often at most.
@@ -74,6 +79,7 @@ pub struct Classroom {
     recent: Recent,
     audience: Audience,
     coming: Coming,
+    pages: Pages,
     durables: Arc<Durables>,
     presence: Presence,
     errands: mpsc::Sender<Errand>,
@@ -106,6 +112,7 @@ impl Classroom {
             recent: Recent::new(opened.bounds.head, settings.recent),
             audience: Audience::default(),
             coming: Coming::default(),
+            pages: Pages::new(settings.pages.clone()),
             durables: Arc::default(),
             presence: Presence::new(settings.presence_grace),
             errands,
@@ -212,43 +219,9 @@ impl Classroom {
         Ok(self.store.bounds(&self.log).await?.map_or(Offset::ZERO, |bounds| bounds.trimmed))
     }
 
-    /// A stretch of the log behind `after`, at most up to the floor of what is in memory.
-    pub(crate) async fn page(&self, after: Offset) -> Result<LogPage, LogError> {
-        let floor = self.recent.floor();
-        self.read(after, floor).await
-    }
-
-    /// One record, to be shown again.
-    pub(crate) async fn record_at(&self, offset: Offset) -> Result<LogPage, LogError> {
-        self.read(Offset(offset.0.saturating_sub(1)), offset).await
-    }
-
-    /// The marks of the newest `count` messages a pattern covers, between two offsets.
-    pub(crate) async fn newest_marks(
-        &self,
-        pattern: &Pattern,
-        mut after: Offset,
-        up_to: Offset,
-        count: usize,
-    ) -> Result<VecDeque<Mark>, LogError> {
-        let mut newest = VecDeque::new();
-        while after < up_to {
-            let page = self.read(after, up_to).await?;
-            for entry in page.entries.iter().filter(|entry| pattern.matches(&entry.path)) {
-                newest.push_back(entry.mark());
-                if newest.len() > count {
-                    newest.pop_front();
-                }
-            }
-            after = page.through;
-        }
-        Ok(newest)
-    }
-
-    async fn read(&self, after: Offset, up_to: Offset) -> Result<LogPage, LogError> {
-        let page = self.store.read(&self.log, after, up_to, PAGE).await?;
-        let entries = page.records.iter().flat_map(|record| self.entries_of(record)).collect();
-        Ok(LogPage { entries, through: page.through, missing: page.missing })
+    /// Lets go of what was read from the log and nobody asks for any more.
+    pub(crate) fn forget_unused_pages(&self) {
+        self.pages.forget_unused(pages::UNUSED);
     }
 
     /// Tells `member` of everything new, from this call on: in this form, or else by a ring.
@@ -263,13 +236,6 @@ impl Classroom {
     /// Whether nobody reads, holds a durable subscription or is expected back.
     pub(crate) fn is_idle(&self) -> bool {
         self.audience.is_empty() && self.durables.is_empty() && self.presence.is_empty()
-    }
-
-    fn entries_of(&self, record: &Arc<Record>) -> impl Iterator<Item = Arc<Entry>> {
-        record.messages.iter().enumerate().map(|(index, message)| {
-            let index = u16::try_from(index).expect("a record has at most 65,535 messages");
-            Arc::new(Entry::new(record.clone(), index, self.rules.path_of(&message.destination), 0, true))
-        })
     }
 
     fn take_in(&self, record: &Arc<Record>) {

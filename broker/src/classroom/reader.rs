@@ -2,29 +2,30 @@
 //! same read at different positions.
 //!
 //! ```text
-//!            mark < floor                        all up to the floor read
-//!   ┌─► Log ──────────────► Fetching ──► Page ──────────────┐
-//!   │    │ mark >= floor                  │ more to read    │
-//!   │    └──────────► Recent ◄────────────┼─────────────────┘
-//!   │                   │                 │
-//!   └─── fell out ──────┘◄── rewound ─────┘
+//!            mark < floor      read, once for all who wait
+//!   ┌─► Log ─────────────► Waiting ──► Page
+//!   │    │  └── kept ──────────────────► │
+//!   │    │ mark >= floor                 │ its end, or the floor
+//!   │    ▼                               │
+//!   │  Recent ── fell out ─┐             │
+//!   └──────────────────────┴◄────────────┘
 //! ```
 //!
 //! What is promised: messages come in order, none is left out and none comes
 //! twice, except where the log says that it no longer has them (`gap`).
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use homeroom_storage::{LogError, Offset, OffsetRange};
-use tokio::sync::oneshot;
 
 use super::Classroom;
 use super::audience::{self, Member, Seat};
 use super::bell::Bell;
 use super::entry::{Entry, Mark};
 use super::news::Form;
+pub use super::pages::LogPage;
+use super::pages::PageRead;
 use super::recent::Walk;
 use crate::router::Pattern;
 
@@ -46,23 +47,12 @@ pub struct Reader {
 enum Place {
     /// To be decided by the mark.
     Log,
-    /// A page is on its way.
-    Fetching(oneshot::Receiver<Result<LogPage, LogError>>),
-    /// In the middle of a page.
-    Page(LogPage),
+    /// A page is being read, for this reader and others.
+    Waiting(Arc<PageRead>),
+    /// In a page, before this entry.
+    Page(Arc<LogPage>, usize),
     /// Among the recent messages, at this sequence.
     Recent(u64),
-}
-
-/// A stretch of the log, as entries.
-#[derive(Debug)]
-pub struct LogPage {
-    /// In order.
-    pub entries: VecDeque<Arc<Entry>>,
-    /// The log has been looked at up to here.
-    pub through: Offset,
-    /// What the log proves to be missing in it.
-    pub missing: Vec<OffsetRange>,
 }
 
 /// A message for this subscription, with what is missing before it.
@@ -171,8 +161,13 @@ impl Reader {
     /// Goes back to just before a message that was handed out but not sent.
     pub fn rewind(&mut self, step: &Step) {
         self.mark = step.before;
-        self.gap = step.gap.or(self.gap);
-        self.place = if step.entry.sequence == 0 { Place::Log } else { Place::Recent(step.entry.sequence) };
+        // Later gaps are met again on the way.
+        self.gap = step.gap;
+        self.place = match &self.place {
+            _ if step.entry.sequence > 0 => Place::Recent(step.entry.sequence),
+            Place::Page(page, _) if page.covers(self.mark.read_after()) => self.inside(page.clone()),
+            _ => Place::Log,
+        };
     }
 
     /// Hands out messages within the budget, in order.
@@ -184,18 +179,25 @@ impl Reader {
             match &mut self.place {
                 Place::Log => match self.classroom.recent().join(self.mark) {
                     Some(sequence) => self.place = Place::Recent(sequence),
-                    None => self.fetch(),
+                    None if self.classroom.has_ended() => return Filled::Ended,
+                    None => self.ask(false),
                 },
-                Place::Fetching(answer) => match answer.try_recv() {
-                    Ok(Ok(page)) => self.begin(page),
-                    Ok(Err(error)) => {
+                Place::Waiting(read) => match read.found() {
+                    None => return Filled::Empty,
+                    Some(Err(error)) => {
+                        let error = error.clone();
                         self.place = Place::Log;
                         return Filled::Failed(error);
                     }
-                    Err(oneshot::error::TryRecvError::Empty) => return Filled::Empty,
-                    Err(oneshot::error::TryRecvError::Closed) => self.place = Place::Log,
+                    Some(Ok(page)) if page.covers(self.mark.read_after()) => {
+                        let page = page.clone();
+                        self.place = self.inside(page);
+                    }
+                    // It began before this reader's mark, and ended there already.
+                    Some(Ok(_)) if read.after < self.mark.read_after() => self.ask(true),
+                    Some(Ok(_)) => self.place = Place::Log,
                 },
-                Place::Page(_) => {
+                Place::Page(..) => {
                     if self.fill_from_page(budget, steps).is_break() {
                         return Filled::Enough;
                     }
@@ -211,40 +213,50 @@ impl Reader {
         }
     }
 
-    fn fetch(&mut self) {
-        let (answer, receiver) = oneshot::channel();
-        let (classroom, bell, after) = (self.classroom.clone(), self.bell.clone(), self.mark.read_after());
-        tokio::spawn(async move {
-            // The reader may be gone by then: nobody waits for this page any more.
-            let _ = answer.send(classroom.page(after).await);
-            bell.ring();
-        });
-        self.place = Place::Fetching(receiver);
+    fn ask(&mut self, exactly: bool) {
+        self.place = match self.classroom.page(self.mark.read_after(), exactly) {
+            Ok(page) => self.inside(page),
+            Err(read) => {
+                read.wait(&self.bell);
+                Place::Waiting(read)
+            }
+        };
     }
 
-    fn begin(&mut self, page: LogPage) {
-        for range in &page.missing {
-            if range.last > self.mark.passed() {
-                self.announce_gap(OffsetRange { first: range.first.max(Offset(self.mark.passed().0 + 1)), ..*range });
+    fn inside(&self, page: Arc<LogPage>) -> Place {
+        let next = page.behind(self.mark);
+        Place::Page(page, next)
+    }
+
+    /// Up to the end of the page, or to the floor: behind it are messages that no log keeps.
+    fn fill_from_page(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> ControlFlow<()> {
+        let Place::Page(page, mut next) = std::mem::replace(&mut self.place, Place::Log) else {
+            return ControlFlow::Continue(());
+        };
+        let end = page.through.min(self.classroom.recent().floor());
+        while let Some(entry) = page.entries.get(next).filter(|entry| entry.offset() <= end) {
+            next += 1;
+            self.pass_missing(&page, Offset(entry.offset().0 - 1));
+            let before = std::mem::replace(&mut self.mark, entry.mark());
+            if self.pattern.matches(&entry.path)
+                && hand_out(entry.clone(), before, &mut self.gap, budget, steps).is_break()
+            {
+                self.place = Place::Page(page, next);
+                return ControlFlow::Break(());
             }
         }
-        self.place = Place::Page(page);
+        self.pass_missing(&page, end);
+        self.mark = self.mark.max(Mark::after(end));
+        ControlFlow::Continue(())
     }
 
-    fn fill_from_page(&mut self, budget: &mut Budget, steps: &mut Vec<Step>) -> ControlFlow<()> {
-        loop {
-            let Place::Page(page) = &mut self.place else { return ControlFlow::Continue(()) };
-            let Some(entry) = page.entries.pop_front() else {
-                self.mark = self.mark.max(Mark::after(page.through));
-                self.place = Place::Log;
-                return ControlFlow::Continue(());
-            };
-            if entry.mark() <= self.mark {
-                continue;
-            }
-            let before = std::mem::replace(&mut self.mark, entry.mark());
-            if self.pattern.matches(&entry.path) {
-                hand_out(entry, before, &mut self.gap, budget, steps)?;
+    /// Announces what is missing between the mark and `up_to`.
+    fn pass_missing(&mut self, page: &LogPage, up_to: Offset) {
+        for range in &page.missing {
+            let first = range.first.max(Offset(self.mark.passed().0 + 1));
+            let last = range.last.min(up_to);
+            if first <= last {
+                self.announce_gap(OffsetRange { first, last });
             }
         }
     }

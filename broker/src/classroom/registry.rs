@@ -160,6 +160,9 @@ impl Registry {
     /// Closes rooms that nobody holds. Under the lock nobody can come by one of them meanwhile.
     fn close_idle(&self) {
         self.locked().retain(|_, slot| {
+            if let Some(room) = slot.get() {
+                room.forget_unused_pages();
+            }
             let held = Arc::strong_count(slot) > 1;
             held || slot.get().is_some_and(|room| Arc::strong_count(room) > 1 || !room.is_idle())
         });

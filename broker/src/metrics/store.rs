@@ -22,6 +22,7 @@ impl Collector for StoreCounters {
             ("store_records", "Records made durable", counters.appended_records),
             ("store_bytes", "Bytes of records made durable", counters.appended_bytes),
             ("store_trimmed_records", "Records removed by retention", counters.trimmed_records),
+            ("store_scrubbed_records", "Records verified by the scrub after opening", counters.scrubbed_records),
         ];
         for (name, help, value) in totals {
             let metric = ConstCounter::new(value);
@@ -33,6 +34,11 @@ impl Collector for StoreCounters {
             ("store_free_bytes", "Bytes free on the store's file system", counters.free_bytes),
             ("store_blobs", "Files that are never synced: anything but 0 is an alarm", counters.blobs),
             ("store_damaged_logs", "Logs that are damaged and fenced off", self.0.damaged().len() as u64),
+            (
+                "store_scrub_ended",
+                "Whether all that was stored at opening is verified",
+                u64::from(counters.scrub_ended),
+            ),
             ("store_damaged_cursor_pages", "Cursor pages that could not be read", counters.damaged_cursor_pages),
         ];
         for (name, help, value) in levels {

@@ -231,6 +231,46 @@ async fn a_damaged_log_is_fenced_off_and_the_others_go_on() {
     assert!(inspect::verify(&path, &mut |_, _| {}).unwrap().is_clean());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_scrub_finds_damage_that_nobody_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let log = LogName::new("topic/7b");
+    let store = reopen(&path);
+    for round in 0..300 {
+        store_all(&store, &log, (0..12).map(|n| format!("{round} {n} {}", "x".repeat(200)).into_bytes())).await;
+    }
+    shut(store).await;
+    let scrubbed = async |store: &Store| {
+        until("everything is read once", Duration::from_secs(20), async || store.counters().scrub_ended).await;
+    };
+    let at_once = Settings { scrub_after: Duration::ZERO, ..settings(&path) };
+    let store = open(&at_once).unwrap();
+    scrubbed(&store).await;
+    assert_eq!((store.counters().scrubbed_records, store.damaged()), (3600, vec![]));
+    shut(store).await;
+
+    let mut bytes = fs::read(database(&path)).unwrap();
+    // Far from both ends, which opening looks at.
+    let body = b"150 3 xxx";
+    let found = bytes.windows(body.len()).enumerate().filter(|(_, window)| window == body);
+    let copies: Vec<_> = found.map(|(at, _)| at).collect();
+    copies.iter().for_each(|at| bytes[at + body.len()] ^= 1);
+    assert!(!copies.is_empty());
+    fs::write(database(&path), bytes).unwrap();
+
+    let store = reopen(&path);
+    assert_eq!(store.damaged(), [], "opening finds it, so the scrub is not tried");
+    shut(store).await;
+    let store = open(&at_once).unwrap();
+    scrubbed(&store).await;
+    assert!(is_named(&store, &log), "{:?}", store.damaged());
+    let refused = store.append(append(&log, "more")).await.unwrap_err();
+    assert!(matches!(&refused, homeroom_storage::AppendError::Refused(homeroom_storage::Refusal::Damaged(_))));
+    store.append(append(&LogName::new("topic/next"), "go on")).await.unwrap();
+    shut(store).await;
+}
+
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
