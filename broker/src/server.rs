@@ -216,6 +216,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
             settings.limits.connections_per_address,
         ),
         server: SERVER,
+        turns: connection::Turns::default(),
         settings,
     }))
 }

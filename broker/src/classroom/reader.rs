@@ -147,6 +147,14 @@ impl Reader {
         }
     }
 
+    /// How many of the newest messages it has not looked at; the most there can be, if it reads the log.
+    pub fn misses(&self) -> u64 {
+        match self.place {
+            Place::Recent(next) => self.classroom.recent().end().0.saturating_sub(next),
+            Place::Log | Place::Waiting(_) | Place::Page(..) => u64::MAX,
+        }
+    }
+
     /// All before `next` was told by the dispatcher; `through` is the newest record among it.
     pub fn advance(&mut self, next: u64, through: Option<Mark>) {
         self.place = Place::Recent(next);

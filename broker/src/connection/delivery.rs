@@ -101,14 +101,16 @@ impl Connection {
     fn take_batch(&mut self) -> (Vec<Parcel>, bool) {
         let (mut parcels, mut steps, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut taken = 0;
+        let is_behind = self.subscriptions.iter().any(Subscription::is_behind);
+        let catch_up = !is_behind || self.turn.take(&self.services.turns);
         let count = self.subscriptions.len();
         for turn in 0..count {
-            let index = (self.turn + turn) % count;
+            let index = (self.first + turn) % count;
             if bytes >= BATCH_BYTES {
-                self.turn = index;
+                self.first = index;
                 break;
             }
-            let ended = self.subscriptions[index].fill(BATCH_BYTES - bytes, &mut steps);
+            let ended = self.subscriptions[index].fill(BATCH_BYTES - bytes, catch_up, &mut steps);
             taken += steps.len();
             for (source, step) in steps.drain(..) {
                 bytes += step.entry.message().cost();

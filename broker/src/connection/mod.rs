@@ -25,6 +25,7 @@ mod refusals;
 mod repeats;
 mod subscribe;
 mod subscription;
+mod turn;
 mod window;
 
 use std::future::Future;
@@ -42,6 +43,8 @@ use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
 use self::subscribe::Ready;
 use self::subscription::{Source, Subscription};
+use self::turn::Turn;
+pub use self::turn::Turns;
 use crate::auth::Identity;
 use crate::classroom::Classroom;
 use crate::classroom::bell::Bell;
@@ -88,6 +91,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Whether the broker stops.
     pub shutdown: Arc<Shutdown>,
+    /// Who catches up now.
+    pub turns: Turns,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -111,6 +116,7 @@ enum Woken {
     ByBell,
     ByStore(publish::Landed),
     ByOutcome(Outcome),
+    ByTurn(Turn),
     InTime,
 }
 
@@ -138,8 +144,10 @@ struct Connection {
     session_id: Box<str>,
     subscriptions: Vec<Subscription>,
     subscription_next: u64,
-    /// Of the subscriptions, the one whose turn it is.
-    turn: usize,
+    /// Of the subscriptions, the one that is served first.
+    first: usize,
+    /// Whether this connection may catch up now.
+    turn: Turn,
     barrier: Option<Box<Barrier>>,
     rooms: Rooms,
     in_flight: Option<Box<InFlight>>,
@@ -206,7 +214,8 @@ impl Connection {
             session_id: Box::default(),
             subscriptions: Vec::new(),
             subscription_next: 0,
-            turn: 0,
+            first: 0,
+            turn: Turn::None,
             barrier: None,
             rooms: Rooms::default(),
             in_flight: None,
@@ -248,6 +257,7 @@ impl Connection {
         let reads = self.may_read();
         let blocked = self.is_blocked || self.outbox.waiting() > 0;
         let bell = self.bell.clone();
+        self.turn.pass_on();
         self.open_gate();
         let woken = tokio::select! {
             _ = self.link.readable(), if reads => Woken::ByPeer,
@@ -255,6 +265,7 @@ impl Connection {
             () = bell.heard() => Woken::ByBell,
             landed = next_landed(&mut self.in_flight), if self.in_flight.is_some() => Woken::ByStore(landed),
             outcome = finished(&mut self.busy), if self.busy.is_some() => Woken::ByOutcome(outcome),
+            turn = self.turn.comes(), if self.turn.is_asked() => Woken::ByTurn(turn),
             () = tokio::time::sleep_until(wake_at) => Woken::InTime,
         };
         self.shut_gate();
@@ -266,6 +277,7 @@ impl Connection {
                 self.busy = None;
                 self.take_up(outcome);
             }
+            Woken::ByTurn(turn) => self.turn = turn,
             Woken::InTime => {}
         }
         self.keep_time();

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::barrier::Standing;
 use super::envelope::{Look, Repeat};
+use super::turn::BEHIND_MIN;
 use super::window::{Again, Window};
 use crate::auth::Identity;
 use crate::classroom::Classroom;
@@ -200,8 +201,13 @@ impl Subscription {
         self.window.as_ref().map_or(usize::MAX, |window| window.room())
     }
 
-    /// Takes messages from the logs, about `bytes` of them.
-    pub(super) fn fill(&mut self, bytes: usize, steps: &mut Vec<(usize, Step)>) -> Option<Filled> {
+    /// Whether it has to catch up.
+    pub(super) fn is_behind(&self) -> bool {
+        self.sources.iter().any(|source| source.reader.misses() > BEHIND_MIN)
+    }
+
+    /// Takes messages from the logs, about `bytes` of them; from those that are behind only to `catch_up`.
+    pub(super) fn fill(&mut self, bytes: usize, catch_up: bool, steps: &mut Vec<(usize, Step)>) -> Option<Filled> {
         let mut budget = Budget { bytes, messages: self.room() };
         let mut taken = Vec::new();
         let count = self.sources.len();
@@ -209,6 +215,9 @@ impl Subscription {
         for index in (0..count).map(|step| (self.turn + step) % count) {
             if budget.is_used_up() {
                 return None;
+            }
+            if !catch_up && self.sources[index].reader.misses() > BEHIND_MIN {
+                continue;
             }
             let filled = self.sources[index].reader.fill(&mut budget, &mut taken);
             steps.extend(taken.drain(..).map(|step| (index, step)));
