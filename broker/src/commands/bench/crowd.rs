@@ -276,3 +276,58 @@ fn unwatched(error: &io::Error) -> Failure {
 fn lost(speech: &Speech, who: usize, reason: &str) -> Failure {
     Failure::new(format!("{}: connection {who} is over: {reason}.", speech.url()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use tokio_tungstenite::tungstenite::{Message, accept};
+
+    use super::*;
+    use crate::commands::bench::flags::Target;
+
+    /// A broker for one conversation: says each line after what it heard before, then expects `wanted` three times.
+    fn scripted(script: &'static [&'static str], wanted: &'static str) -> (Crowd, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let broker = std::thread::spawn(move || {
+            let stream = listener.accept().unwrap().0;
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut socket = accept(stream).unwrap();
+            for answer in script {
+                socket.read().unwrap();
+                socket.send(Message::text(*answer)).unwrap();
+            }
+            for _ in 0..3 {
+                assert_eq!(socket.read().unwrap().into_text().unwrap(), wanted);
+            }
+        });
+        let target = Target { url, heart_beat: "20,0".to_owned(), host: "/".to_owned(), ..Target::default() };
+        (Crowd::new(Speech::new(&target).unwrap(), 1).unwrap(), broker)
+    }
+
+    #[test]
+    fn the_heart_beats_that_were_offered_are_sent() {
+        let (mut crowd, broker) = scripted(&["CONNECTED\nversion:1.2\nheart-beat:0,10\n\n\0"], "\n");
+        crowd.invite(Opening { connect: crowd.speech.connect(None), subscribe: None });
+        crowd.gather(|_| (), &mut |_, _| ()).unwrap();
+        let ended = loop {
+            if let Err(ended) = crowd.turn(Some(Instant::now() + PATIENCE), &mut |_, _| ()) {
+                break ended;
+            }
+        };
+        broker.join().unwrap();
+        assert!(ended.to_string().contains("connection 0 is over"), "{ended}");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_broker() {
+        let (mut crowd, broker) = scripted(&["ERROR\nmessage:full\n\nCome back later.\0"], "");
+        crowd.invite(Opening { connect: crowd.speech.connect(None), subscribe: None });
+        let refused = crowd.gather(|_| (), &mut |_, _| ()).unwrap_err().to_string();
+        assert!(refused.contains("full Come back later."), "{refused}");
+        drop(crowd);
+        assert!(broker.join().is_err(), "the connection is closed");
+    }
+}
