@@ -123,15 +123,6 @@ async fn a_broker_that_confirms_no_subscription_is_measured_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_load_sends_the_heart_beats_that_it_offers() {
-    let broker = Broker::start_with("[stomp]\nheartbeat_receive = \"100ms\"\nheartbeat_tolerance = 2.0").await;
-    let url = format!("ws://{}/ws", broker.http());
-    let idle = ["idle", "--connections", "5", "--warm-up", "0.6", "--url", &url, "--heart-beat", "100,0"];
-    let output = bench(&idle).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-#[tokio::test]
 async fn what_is_wrong_is_said_with_the_flag_and_the_remedy() {
     let bare = Bare::start(&[]).await;
     for (arguments, code, words) in [

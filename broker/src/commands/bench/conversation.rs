@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::crowd::{Heard, Opening};
+use super::crowd::Heard;
 use super::line::Piece;
+use super::member::Opening;
 use super::speech::{BYE, SUBSCRIBED, Said, Speech, number};
 
 /// What has been said and heard on one connection.

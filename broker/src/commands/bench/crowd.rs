@@ -11,11 +11,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
 use super::Failure;
-use super::conversation::{Asked, Conversation, Stage};
-use super::line::{Line, Side};
+use super::alarm::{ALARM, Alarm};
+use super::conversation::{Asked, Stage};
+use super::member::{Member, Opening};
 use super::speech::Speech;
 
 /// All connections of a run. Members are numbered in the order of their invitation.
@@ -32,20 +33,8 @@ pub(super) struct Crowd {
     connecting_max: usize,
     receipts: Receipts,
     beat: Option<Beat>,
+    alarm: Alarm,
     buffer: Vec<u8>,
-}
-
-struct Member {
-    line: Line,
-    conversation: Conversation,
-}
-
-/// How a member begins.
-pub(super) struct Opening {
-    /// CONNECT as it goes over the line.
-    pub(super) connect: Vec<u8>,
-    /// SUBSCRIBE, if it listens.
-    pub(super) subscribe: Option<Vec<u8>>,
 }
 
 /// What a member heard.
@@ -95,7 +84,8 @@ impl Crowd {
         };
         let address = speech.authority().to_socket_addrs().map_err(|error| unknown(&error))?.next();
         let address = address.ok_or_else(|| unknown(&"it has no address"))?;
-        let poll = Poll::new().map_err(|error| Failure::new(format!("Sockets cannot be watched: {error}.")))?;
+        let poll = Poll::new().map_err(|error| unwatched(&error))?;
+        let alarm = Alarm::new(poll.registry()).map_err(|error| unwatched(&error))?;
         Ok(Crowd {
             speech,
             poll,
@@ -107,6 +97,7 @@ impl Crowd {
             connecting_max,
             receipts: Receipts::Unknown,
             beat: None,
+            alarm,
             buffer: vec![0; BUFFER_BYTES],
         })
     }
@@ -200,14 +191,13 @@ impl Crowd {
         self.admit()?;
         self.send_beats()?;
         let until = [until, self.beat.as_ref().map(|beat| beat.next)].into_iter().flatten().min();
-        match self.poll.poll(&mut self.events, until.map(wait)) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                return Err(Failure::new(format!("Sockets cannot be watched: {error}.")));
-            }
+        let wait = until.map(|until| self.alarm.set(until)).transpose().map_err(|error| unwatched(&error))?;
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(unwatched(&error)),
             _ => {}
         }
         let mut asked = Asked { receipts_missing: self.receipts == Receipts::Missing, ..Asked::default() };
-        for event in &self.events {
+        for event in self.events.iter().filter(|event| event.token() != ALARM) {
             let who = event.token().0;
             let Some(member) = &mut self.members[who] else { continue };
             let leaving = member.conversation.stage == Stage::Leaving;
@@ -242,22 +232,11 @@ impl Crowd {
                 return Ok(());
             }
             let Some((who, opening)) = self.queue.pop_front() else { return Ok(()) };
-            let member = self.connect(who, opening).map_err(|error| lost(&self.speech, who, &unreachable(&error)))?;
-            self.members[who] = Some(member);
+            let member = Member::connect(self.address, self.poll.registry(), Token(who), &self.speech, opening);
+            self.members[who] = Some(member.map_err(|reason| lost(&self.speech, who, &reason))?);
             self.connecting += 1;
         }
         Ok(())
-    }
-
-    fn connect(&self, who: usize, opening: Opening) -> io::Result<Member> {
-        let stream = mio::net::TcpStream::connect(self.address)?;
-        // Some kernels know only later that there is a socket to set this on; then it is a little slower.
-        let _ = stream.set_nodelay(true);
-        let mut line = Line::new(stream, Side::Client);
-        // Edges: one registration for good, and no system call but reads and writes.
-        self.poll.registry().register(line.source(), Token(who), Interest::READABLE | Interest::WRITABLE)?;
-        line.say(&self.speech.upgrade())?;
-        Ok(Member { line, conversation: Conversation::new(opening) })
     }
 
     fn send_beats(&mut self) -> Result<(), Failure> {
@@ -290,53 +269,65 @@ impl Crowd {
     }
 }
 
-impl Member {
-    /// What this event brings; an error is the end of the connection.
-    fn event(
-        &mut self,
-        speech: &Speech,
-        event: &mio::event::Event,
-        buffer: &mut [u8],
-        asked: &mut Asked,
-        ear: &mut impl FnMut(Heard<'_>),
-    ) -> Result<(), String> {
-        let stage = self.conversation.stage;
-        let ended = |error: io::Error| match stage {
-            Stage::Upgrading => unreachable(&error),
-            _ => error.to_string(),
-        };
-        if event.is_writable() {
-            self.line.flush().map_err(ended)?;
-        }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            let conversation = &mut self.conversation;
-            let mut outcome = Ok(());
-            let read = self.line.read(buffer, |piece| {
-                if outcome.is_ok() {
-                    outcome = conversation.hear(speech, piece, asked, ear);
-                }
-            });
-            outcome?;
-            if !asked.reply.is_empty() {
-                self.line.say(&asked.reply).map_err(ended)?;
-            }
-            if !read.map_err(ended)? {
-                return Err("the broker closed it without a word".to_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How long to let the kernel wait: it counts in milliseconds, so what is below one is spent asking again.
-fn wait(until: Instant) -> Duration {
-    Duration::from_millis(until.saturating_duration_since(Instant::now()).as_millis() as u64)
-}
-
-fn unreachable(error: &io::Error) -> String {
-    format!("{error}. Is the broker running there? Name another address with --url")
+fn unwatched(error: &io::Error) -> Failure {
+    Failure::new(format!("Sockets cannot be watched: {error}."))
 }
 
 fn lost(speech: &Speech, who: usize, reason: &str) -> Failure {
     Failure::new(format!("{}: connection {who} is over: {reason}.", speech.url()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use tokio_tungstenite::tungstenite::{Message, accept};
+
+    use super::*;
+    use crate::commands::bench::flags::Target;
+
+    /// A broker for one conversation: says each line after what it heard before, then expects `wanted` three times.
+    fn scripted(script: &'static [&'static str], wanted: &'static str) -> (Crowd, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let broker = std::thread::spawn(move || {
+            let stream = listener.accept().unwrap().0;
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut socket = accept(stream).unwrap();
+            for answer in script {
+                socket.read().unwrap();
+                socket.send(Message::text(*answer)).unwrap();
+            }
+            for _ in 0..3 {
+                assert_eq!(socket.read().unwrap().into_text().unwrap(), wanted);
+            }
+        });
+        let target = Target { url, heart_beat: "20,0".to_owned(), host: "/".to_owned(), ..Target::default() };
+        (Crowd::new(Speech::new(&target).unwrap(), 1).unwrap(), broker)
+    }
+
+    #[test]
+    fn the_heart_beats_that_were_offered_are_sent() {
+        let (mut crowd, broker) = scripted(&["CONNECTED\nversion:1.2\nheart-beat:0,10\n\n\0"], "\n");
+        crowd.invite(Opening { connect: crowd.speech.connect(None), subscribe: None });
+        crowd.gather(|_| (), &mut |_, _| ()).unwrap();
+        let ended = loop {
+            if let Err(ended) = crowd.turn(Some(Instant::now() + PATIENCE), &mut |_, _| ()) {
+                break ended;
+            }
+        };
+        broker.join().unwrap();
+        assert!(ended.to_string().contains("connection 0 is over"), "{ended}");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_broker() {
+        let (mut crowd, broker) = scripted(&["ERROR\nmessage:full\n\nCome back later.\0"], "");
+        crowd.invite(Opening { connect: crowd.speech.connect(None), subscribe: None });
+        let refused = crowd.gather(|_| (), &mut |_, _| ()).unwrap_err().to_string();
+        assert!(refused.contains("full Come back later."), "{refused}");
+        drop(crowd);
+        assert!(broker.join().is_err(), "the connection is closed");
+    }
 }

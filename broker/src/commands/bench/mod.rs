@@ -5,7 +5,8 @@
 //! | `fanout` `latency` `idle` `durable` `late` `storm` | one load each: its flags, its loop, its figures |
 //! | `raw` | the bare server, the floor of all figures |
 //! | `scene` | rooms, listeners, a publisher |
-//! | `crowd` `conversation` | thousands of connections on one thread |
+//! | `crowd` `member` `conversation` | thousands of connections on one thread |
+//! | `alarm` | waking at a time, to the microsecond |
 //! | `timetable` | a class that goes on by the clock |
 //! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
@@ -35,6 +36,7 @@
 //!
 //! Never here: anything of the broker. A load knows it by its address alone.
 
+mod alarm;
 mod beside;
 mod conversation;
 mod crowd;
@@ -45,6 +47,7 @@ mod idle;
 mod late;
 mod latency;
 mod line;
+mod member;
 mod nats;
 mod process;
 mod progress;

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use super::crowd::{Crowd, Heard, Opening};
+use super::crowd::{Crowd, Heard};
 use super::flags::Target;
+use super::member::Opening;
 use super::process::make_room;
 use super::progress::Progress;
 use super::speech::{Letter, Speech, marker};

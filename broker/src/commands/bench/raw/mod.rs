@@ -5,6 +5,9 @@
 //! keeps nothing and promises nothing.
 
 mod client;
+mod desk;
+mod rooms;
+mod sockets;
 mod store;
 mod worker;
 
@@ -63,10 +66,10 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     })?;
     let address = listener.local_addr().map_err(|error| failed("The listener has no address", &error))?;
 
-    let threads = (0..flags.threads).map(|_| worker::Desk::new()).collect::<std::io::Result<Vec<_>>>();
+    let threads = (0..flags.threads).map(|_| desk::Desk::new()).collect::<std::io::Result<Vec<_>>>();
     let (desks, polls): (Vec<_>, Vec<_>) =
         threads.map_err(|error| failed("Sockets cannot be watched", &error))?.into_iter().unzip();
-    let desks: Arc<[worker::Desk]> = desks.into();
+    let desks: Arc<[desk::Desk]> = desks.into();
     let store = flags.store.as_ref().map(|path| store::start(path, Arc::clone(&desks))).transpose()?;
 
     let mut listener = Some(listener);

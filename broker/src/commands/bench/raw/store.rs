@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::super::Failure;
-use super::worker::{Address, Desk, Order, Publication};
+use super::desk::{Address, Desk, Order, Publication};
 
 /// A message that is to be stored before anybody sees it or its receipt.
 pub(super) struct Entry {

@@ -1,47 +1,19 @@
 //! One thread of the bare server: its sockets, and what the other threads hand it.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use homeroom_protocol::{Command, Decoder, Frame, MessageHead, Version, encode_message};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use homeroom_protocol::{Command, Decoder, Frame};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
 
-use super::super::line::{Side, text};
-use super::client::{Client, connected, decoder, receipt};
+use super::client::{connected, decoder, receipt};
+use super::desk::{Address, Desk, Order, Publication, WAKER};
+use super::rooms::Rooms;
+use super::sockets::Sockets;
 use super::store::Entry;
-
-/// A SEND.
-pub(super) struct Publication {
-    pub(super) destination: String,
-    pub(super) body: Bytes,
-    number: u64,
-}
-
-/// Whom an answer is for.
-#[derive(Clone, Copy)]
-pub(super) struct Address {
-    pub(super) worker: usize,
-    client: usize,
-    birth: u32,
-}
-
-/// What one thread asks of another.
-pub(super) enum Order {
-    Adopt(TcpStream),
-    Publish(Arc<Publication>),
-    Answer(Address, Vec<u8>),
-}
-
-/// Where orders for a thread are put.
-pub(super) struct Desk {
-    orders: Mutex<Vec<Order>>,
-    waker: Waker,
-}
 
 /// How the bare server behaves.
 #[derive(Clone, Copy)]
@@ -60,67 +32,17 @@ pub(super) struct Worker {
     sockets: Sockets,
     manners: Manners,
     store: Option<SyncSender<Entry>>,
-    destinations: HashMap<String, Destination>,
+    rooms: Rooms,
     /// SENDs read in this round, for the other threads and for us.
     sent: Vec<Arc<Publication>>,
 }
 
-/// Its clients, by token.
-struct Sockets {
-    clients: Vec<Option<Client>>,
-    free: Vec<usize>,
-    births: u32,
-    /// Clients that went since the subscribers were last looked through.
-    gone: usize,
-}
-
-#[derive(Default)]
-struct Destination {
-    groups: Vec<Group>,
-    waiting: Vec<Arc<Publication>>,
-}
-
-/// Subscribers who share a subscription id share the bytes.
-struct Group {
-    id: String,
-    subscribers: Vec<(usize, u32)>,
-}
-
 const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
 
 /// Read at a time. In bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Dead subscribers that are worth looking for.
-const GONE_MAX: usize = 1024;
-
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
-
-impl Desk {
-    /// A desk and what wakes its thread.
-    pub(super) fn new() -> io::Result<(Desk, Poll)> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        Ok((Desk { orders: Mutex::new(Vec::new()), waker }, poll))
-    }
-
-    /// Hands orders over. Only the first of those who wait wakes the thread.
-    pub(super) fn put(&self, orders: Vec<Order>) {
-        let mut waiting = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = waiting.is_empty();
-        waiting.extend(orders);
-        drop(waiting);
-        if first {
-            // It fails only when the thread is gone, and then the process ends.
-            let _ = self.waker.wake();
-        }
-    }
-
-    fn take(&self) -> Vec<Order> {
-        std::mem::take(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl Worker {
     pub(super) fn new(
@@ -130,8 +52,16 @@ impl Worker {
         manners: Manners,
         store: Option<SyncSender<Entry>>,
     ) -> Worker {
-        let sockets = Sockets { clients: Vec::new(), free: Vec::new(), births: 0, gone: 0 };
-        Worker { number, desks, poll, sockets, manners, store, destinations: HashMap::new(), sent: Vec::new() }
+        Worker {
+            number,
+            desks,
+            poll,
+            sockets: Sockets::default(),
+            manners,
+            store,
+            rooms: Rooms::default(),
+            sent: Vec::new(),
+        }
     }
 
     /// Serves; the one with the listener also accepts. Ends only when the kernel refuses.
@@ -159,8 +89,10 @@ impl Worker {
                 }
             }
             self.publish();
-            self.deliver();
-            self.look_for_the_gone();
+            self.rooms.deliver(self.manners.join, &mut self.sockets);
+            if self.sockets.many_left() {
+                self.rooms.forget_the_gone(&self.sockets);
+            }
         }
     }
 
@@ -187,7 +119,7 @@ impl Worker {
     fn obey(&mut self, order: Order) -> io::Result<()> {
         match order {
             Order::Adopt(stream) => self.sockets.adopt(self.poll.registry(), stream)?,
-            Order::Publish(publication) => self.take_in(publication),
+            Order::Publish(publication) => self.rooms.take_in(publication),
             Order::Answer(address, bytes) => self.sockets.say(address.client, address.birth, &bytes),
         }
         Ok(())
@@ -201,7 +133,7 @@ impl Worker {
         decoder: &mut Decoder,
         frames: &mut Vec<Frame>,
     ) {
-        let Some(client) = &mut self.sockets.clients[index] else { return };
+        let Some(client) = self.sockets.at(index) else { return };
         let birth = client.birth;
         let mut open = !event.is_writable() || client.line.flush().is_ok();
         if event.is_readable() || event.is_read_closed() {
@@ -222,7 +154,7 @@ impl Worker {
             Command::Connect | Command::Stomp => return self.sockets.say(client, birth, &connected()),
             Command::Subscribe => {
                 let destination = header("destination").unwrap_or_default();
-                self.subscribe(destination, header("id").unwrap_or_default(), (client, birth));
+                self.rooms.subscribe(destination, header("id").unwrap_or_default(), (client, birth));
                 if !self.manners.confirm_subscriptions {
                     return;
                 }
@@ -246,17 +178,6 @@ impl Worker {
         }
     }
 
-    fn subscribe(&mut self, destination: &str, id: &str, subscriber: (usize, u32)) {
-        let destination = match self.destinations.get_mut(destination) {
-            Some(known) => known,
-            None => self.destinations.entry(destination.to_owned()).or_default(),
-        };
-        match destination.groups.iter_mut().find(|group| group.id == id) {
-            Some(group) => group.subscribers.push(subscriber),
-            None => destination.groups.push(Group { id: id.to_owned(), subscribers: vec![subscriber] }),
-        }
-    }
-
     /// The other threads first: then they write while we do.
     fn publish(&mut self) {
         if self.sent.is_empty() {
@@ -268,94 +189,6 @@ impl Worker {
                 desk.put(sent.iter().cloned().map(Order::Publish).collect());
             }
         }
-        sent.into_iter().for_each(|publication| self.take_in(publication));
+        sent.into_iter().for_each(|publication| self.rooms.take_in(publication));
     }
-
-    fn take_in(&mut self, publication: Arc<Publication>) {
-        if let Some(destination) = self.destinations.get_mut(&publication.destination) {
-            destination.waiting.push(publication);
-        }
-    }
-
-    /// One write per socket and message, or per `join` messages.
-    fn deliver(&mut self) {
-        let waiting = self.destinations.values_mut().filter(|destination| !destination.waiting.is_empty());
-        for Destination { groups, waiting } in waiting {
-            for messages in waiting.chunks(self.manners.join) {
-                for group in groups.iter_mut() {
-                    let bytes = encoded(messages, &group.id);
-                    for (client, birth) in &group.subscribers {
-                        self.sockets.say(*client, *birth, &bytes);
-                    }
-                }
-            }
-            waiting.clear();
-        }
-    }
-
-    fn look_for_the_gone(&mut self) {
-        let Sockets { clients, gone, .. } = &mut self.sockets;
-        if *gone < GONE_MAX {
-            return;
-        }
-        *gone = 0;
-        self.destinations.retain(|_, destination| {
-            destination.groups.retain_mut(|group| {
-                let alive = |(client, birth): &(usize, u32)| {
-                    clients[*client].as_ref().is_some_and(|client| client.birth == *birth)
-                };
-                group.subscribers.retain(alive);
-                !group.subscribers.is_empty()
-            });
-            !destination.groups.is_empty()
-        });
-    }
-}
-
-impl Sockets {
-    fn adopt(&mut self, registry: &Registry, stream: TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        self.births = self.births.wrapping_add(1);
-        let mut client = Client::new(stream, self.births);
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.clients.push(None);
-            self.clients.len() - 1
-        });
-        registry.register(client.line.source(), Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        self.clients[index] = Some(client);
-        Ok(())
-    }
-
-    #[inline]
-    fn say(&mut self, index: usize, birth: u32, bytes: &[u8]) {
-        let Some(client) = self.clients[index].as_mut().filter(|client| client.birth == birth) else { return };
-        if client.line.say(bytes).is_err() {
-            self.drop_client(index);
-        }
-    }
-
-    fn drop_client(&mut self, index: usize) {
-        if self.clients[index].take().is_some() {
-            self.free.push(index);
-            self.gone += 1;
-        }
-    }
-}
-
-fn encoded(messages: &[Arc<Publication>], id: &str) -> Vec<u8> {
-    let (mut all, mut frame) = (Vec::new(), Vec::new());
-    for message in messages {
-        frame.clear();
-        let number = message.number.to_string();
-        let head = MessageHead {
-            subscription: Some(id),
-            message_id: &number,
-            destination: &message.destination,
-            ack: None,
-            content_length: message.body.len(),
-        };
-        encode_message(&mut frame, Version::V1_2, &head, std::iter::empty(), &message.body);
-        all.append(&mut text(Side::Server, &frame));
-    }
-    all
 }
