@@ -4,7 +4,17 @@ import { execFile } from "node:child_process";
 
 /** The `results` of one load. Fails with what the load wrote to standard error. */
 export function bench(binary, server, load, flags, seconds) {
-  const all = ["bench", load, "--url", server.url, "--server-pid", `${server.pid}`, "--json", ...server.flags, ...flags];
+  const all = [
+    "bench",
+    load,
+    "--url",
+    server.url,
+    "--server-pid",
+    `${server.pid}`,
+    "--json",
+    ...server.flags,
+    ...flags,
+  ];
   const options = { timeout: seconds * 1000, killSignal: "SIGKILL", maxBuffer: 16 << 20 };
   return new Promise((resolve, reject) => {
     execFile(binary, all.map(String), options, (error, output, complaint) => {

@@ -8,6 +8,7 @@ import { written } from "./figures.js";
 import { machine, versions } from "./machine.js";
 import { HELP, options } from "./options.js";
 import { withServer } from "./peers/index.js";
+import { DATA } from "./peers/server.js";
 import { picture } from "./picture.js";
 import { plan, remaining } from "./plan.js";
 import { summary } from "./summary.js";
@@ -38,8 +39,8 @@ async function main() {
       break;
     }
     const left = remaining(steps.slice(index), measurements) / 60;
-    const where = `${index + 1}/${steps.length}, round ${step.round}, ${minutes().toFixed(0)} min, ${left.toFixed(0)} to go`;
-    process.stderr.write(`[${where}] ${step.work.name}, ${step.peer.name}: `);
+    const time = `${minutes().toFixed(0)} min, about ${left.toFixed(0)} to go`;
+    process.stderr.write(`[${index + 1}/${steps.length}, round ${step.round}, ${time}] ${step.work.name}, ${step.peer.name}: `);
     const measurement = await measure(step, asked, binary);
     console.error(`${outcome(step.work, measurement)} (${measurement.seconds.toFixed(0)} s)`);
     measurements.push(measurement);
@@ -78,7 +79,7 @@ async function report({ works, peers, whole, quick }, binary, measurements) {
     whole,
     quick,
     rounds: Math.max(0, ...measurements.map(({ round }) => round)),
-    machine: await machine(),
+    machine: await machine(DATA),
     versions: await versions(binary, peers),
     peers: peers.map(({ name, title }) => ({ name, title })),
     rows: summary(works, peers, measurements),

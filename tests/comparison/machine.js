@@ -7,8 +7,8 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** On what it was measured: a description for the results. */
-export async function machine() {
+/** On what it was measured, with the data in this directory: a description for the results. */
+export async function machine(data) {
   const distribution = await readFile("/etc/os-release", "utf8").catch(() => "");
   return {
     cpu: os.cpus()[0]?.model.trim() ?? "unknown",
@@ -16,13 +16,19 @@ export async function machine() {
     memory_bytes: os.totalmem(),
     kernel: `${os.type()} ${os.release()}`,
     system: distribution.match(/^PRETTY_NAME="?([^"\n]*)/m)?.[1] ?? "unknown",
+    data: execFileSync("df", ["--output=fstype", data], { encoding: "utf8" }).trim().split("\n").at(-1),
   };
 }
 
 /** Which broker, by commit where `./run` built it and by content otherwise; which peers, which Node. */
 export async function versions(binary, peers) {
-  const version = execFileSync(binary, ["--version"], { encoding: "utf8" }).trim().replace(/^homeroom /, "");
-  const content = createHash("sha256").update(await readFile(binary)).digest("hex").slice(0, 12);
+  const version = execFileSync(binary, ["--version"], { encoding: "utf8" })
+    .trim()
+    .replace(/^homeroom /, "");
+  const content = createHash("sha256")
+    .update(await readFile(binary))
+    .digest("hex")
+    .slice(0, 12);
   const origin = process.env.HOMEROOM_COMMIT ? `commit ${process.env.HOMEROOM_COMMIT}` : `binary ${content}`;
   const others = peers.filter((peer) => peer.version).map((peer) => [peer.name, peer.version()]);
   return { homeroom: `${version} (${origin})`, ...Object.fromEntries(others), node: process.versions.node };
@@ -45,7 +51,9 @@ export async function tcpMemoryBytes() {
  * `undefined` when the server has given the connection up.
  */
 export async function waitingInKernel(serverPort, clientPort) {
-  const tables = await Promise.all(["tcp", "tcp6"].map((name) => readFile(`/proc/net/${name}`, "utf8").catch(() => "")));
+  const tables = await Promise.all(
+    ["tcp", "tcp6"].map((name) => readFile(`/proc/net/${name}`, "utf8").catch(() => "")),
+  );
   return sendQueue(tables.join(""), serverPort, clientPort);
 }
 
@@ -69,7 +77,10 @@ export async function diskBytes(directory) {
     const full = path.join(directory, entry.name);
     // Servers delete files while we look.
     if (entry.isDirectory()) return diskBytes(full).catch(() => 0);
-    return lstat(full).then((file) => file.blocks * 512, () => 0);
+    return lstat(full).then(
+      (file) => file.blocks * 512,
+      () => 0,
+    );
   });
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }

@@ -21,7 +21,8 @@ Runs Homeroom and its peers on this machine, in turn, and compares them.
   --binary FILE    the homeroom to measure [default: HOMEROOM_BIN, or it is built]
   --list           the names of works and peers
 
-Nothing else should run meanwhile.`;
+Nothing else should run meanwhile. Data directories are made in TMPDIR, or /var/tmp: name a real disk, since some
+machines keep /tmp in memory.`;
 
 /** Reads the words of the command line. Fails with a sentence that says what to write instead. */
 export function options(words) {

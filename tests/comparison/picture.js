@@ -37,13 +37,18 @@ export function picture(report) {
 <title id="title">${escape("Homeroom beside its peers: less is better")}</title>
 <desc id="desc">${escape(description(panels))}</desc>
 ${STYLE}
-<text class="heading" x="0" y="18">Less is better. Logarithmic scales, medians of ${report.rounds} rounds.</text>
+<text class="heading" x="0" y="18">${heading(report)}</text>
 ${drawn.join("\n")}
 </svg>
 `;
 }
 
 const HEADING = 36;
+
+const heading = ({ quick, rounds }) =>
+  quick
+    ? "A trial of the program: these figures say nothing."
+    : `Less is better. Logarithmic scales, medians of ${rounds} round${rounds === 1 ? "" : "s"}.`;
 
 // Without a background, so that it stands on a light page and on a dark one.
 const STYLE = `<style>
@@ -90,7 +95,8 @@ function draw({ title, unit, bars }) {
     );
   });
   const head =
-    `<text class="panel" x="0" y="12">${escape(title)}</text>` + `<text class="unit" x="0" y="28">${escape(unit)}</text>`;
+    `<text class="panel" x="0" y="12">${escape(title)}</text>` +
+    `<text class="unit" x="0" y="28">${escape(unit)}</text>`;
   return [head, ...ticks, ...drawn].join("\n");
 }
 

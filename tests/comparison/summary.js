@@ -12,7 +12,8 @@ const spread = (values) =>
 
 /**
  * One entry per row of the table. `measurements` are `{ work, peer, round, figures }`, or with `error` instead of
- * `figures`. A cell has `values` by round, their median and range, `ratio` to the row's base, how busy the client was, and `failed`.
+ * `figures`. A cell has the good `values`, their median and range, their `ratio` to the row's base, how busy and how late
+ * the client was, and how many `failed`.
  */
 export function summary(works, peers, measurements) {
   const figure = (work, peer, round, key) =>
@@ -29,12 +30,15 @@ export function summary(works, peers, measurements) {
     });
     const values = good.map((one) => one.figures[row.key] * (row.scale ?? 1));
     const busy = good.flatMap((one) => one.results?.client_busy ?? []);
+    const late = good.flatMap((one) => one.results?.latency_us?.sent?.p99 ?? []);
     return {
       values,
       ...spread(values),
       ratio: spread(ratios),
       // Of the one core that the client can use; near 1 it was the bottleneck.
       client_busy: busy.length > 0 ? median(busy) : undefined,
+      // By how much the client itself was late with one message in a hundred.
+      client_late_us: late.length > 0 ? median(late) : undefined,
       failed: mine.length - good.length,
     };
   };

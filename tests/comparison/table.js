@@ -30,9 +30,9 @@ export function table(report) {
 function introduction({ rounds, measured, quick }) {
   if (quick) return ["A trial of the program, with a few connections for an instant: **these figures say nothing.**"];
   return [
-    `Medians of ${rounds} rounds (range), measured ${measured}. Below each the median of its ratios within a round`,
-    "(range): to raw, or to what the line names. Less is better, unless it says otherwise. A dash: it cannot do that, or",
-    "was not asked.",
+    `Medians of ${rounds} round${rounds === 1 ? "" : "s"} (range), measured ${measured}. Below each the median of its`,
+    "ratios within a round (range): to raw, or to what the line names. Less is better, unless it says otherwise. A dash:",
+    "it cannot do that, or was not asked.",
   ];
 }
 
@@ -76,6 +76,6 @@ function machine({ machine, versions }) {
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${machine.cores} cores of ${machine.cpu}, shared by server and client; ${memory}; ${machine.kernel}; ` +
-      `${machine.system}. ${named.join(", ")}.`,
+      `${machine.system}; data on ${machine.data}. ${named.join(", ")}.`,
   ];
 }

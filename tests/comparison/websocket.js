@@ -11,8 +11,7 @@ const PONG = 10;
 /** One message or control frame of a client. The mask is zero, which is legal and costs nothing. */
 export function frame(payload, opcode = TEXT) {
   const length = payload.length;
-  const head =
-    length < 126 ? Buffer.alloc(6) : length < 65536 ? Buffer.alloc(8) : Buffer.alloc(14);
+  const head = length < 126 ? Buffer.alloc(6) : length < 65536 ? Buffer.alloc(8) : Buffer.alloc(14);
   head[0] = 0x80 | opcode;
   if (length < 126) head[1] = 0x80 | length;
   else if (length < 65536) {

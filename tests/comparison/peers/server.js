@@ -4,13 +4,15 @@ import { spawn } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import net from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
+/** Where data directories go. Not /tmp, which is memory on many machines and would make every disk fast. */
+export const DATA = process.env.TMPDIR ?? "/var/tmp";
+
 /** A directory for one run of a server. */
-export const freshDirectory = (name) => mkdtemp(path.join(tmpdir(), `comparison-${name}-`));
+export const freshDirectory = (name) => mkdtemp(path.join(DATA, `comparison-${name}-`));
 
 export const remove = (directory) => rm(directory, { recursive: true, force: true, maxRetries: 5 });
 
@@ -25,9 +27,9 @@ export async function freePort() {
 
 /**
  * Starts `command` in a process group of its own. What it says goes to `server.log` in `directory`, but for
- * standard output if `announces`: then its first line there is the `announcement`.
+ * standard output if `announces`: then its first line there, within `seconds`, is the `announcement`.
  */
-export async function startProcess({ command, flags, directory, environment = {}, announces = false }) {
+export async function startProcess({ command, flags, directory, environment = {}, announces = false, seconds = 60 }) {
   const log = openSync(path.join(directory, "server.log"), "a");
   const child = spawn(command, flags, {
     cwd: directory,
@@ -38,6 +40,7 @@ export async function startProcess({ command, flags, directory, environment = {}
   closeSync(log);
   running.add(child);
   let end;
+  let stopped = false;
   const ended = new Promise((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
@@ -45,21 +48,29 @@ export async function startProcess({ command, flags, directory, environment = {}
     running.delete(child);
     return (end = how);
   });
-  const announcement = announces && (await Promise.race([firstLine(child.stdout), ended.then(() => undefined)]));
   const process_ = {
     pid: child.pid,
-    announcement,
-    /** How it ended, if it has. */
+    announcement: undefined,
+    /** How it ended, if it has; and once it has. */
     end: () => end,
+    ended,
     log: () => readFile(path.join(directory, "server.log"), "utf8").catch(() => ""),
     /** Ends it in good order, or at once, and waits until it is gone. */
     stop: async (signal = "SIGKILL") => {
+      // Once it is gone its number may be another's.
+      if (stopped) return ended;
+      stopped = true;
       signalGroup(child, signal);
       await ended;
       signalGroup(child, "SIGKILL");
     },
   };
-  if (announces && announcement === undefined) throw new Error(await why(process_, path.basename(command)));
+  if (announces) {
+    const patience = setTimeout(() => signalGroup(child, "SIGKILL"), seconds * 1000);
+    process_.announcement = await Promise.race([firstLine(child.stdout), ended.then(() => undefined)]);
+    clearTimeout(patience);
+    if (process_.announcement === undefined) throw new Error(await why(process_, path.basename(command)));
+  }
   return process_;
 }
 
@@ -67,7 +78,10 @@ export async function startProcess({ command, flags, directory, environment = {}
 export async function ready(process_, name, answer, seconds = 60) {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    const failure = await answer().then(() => undefined, (error) => error);
+    const failure = await answer().then(
+      () => undefined,
+      (error) => error,
+    );
     if (failure === undefined) return;
     if (process_.end() !== undefined) throw new Error(await why(process_, name));
     if (performance.now() > deadline) {
@@ -109,6 +123,8 @@ function firstLine(stream) {
 const running = new Set();
 
 function signalGroup(child, signal) {
+  // What could not be started has no id.
+  if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
   } catch (error) {

@@ -51,7 +51,12 @@ test("every work can be done as it is written", () => {
   assert.equal(new Set(names).size, names.length);
   for (const work of WORKS) {
     assert.ok(work.sizes.full && work.sizes.quick, work.name);
-    work.peers.forEach((name) => assert.ok(PEERS.some((peer) => peer.name === name), `${work.name}: ${name}`));
+    work.peers.forEach((name) =>
+      assert.ok(
+        PEERS.some((peer) => peer.name === name),
+        `${work.name}: ${name}`,
+      ),
+    );
     for (const { key, title, unit, base } of work.rows) {
       assert.ok(key && title && unit, work.name);
       if (base?.work) assert.ok(WORKS.find(({ name }) => name === base.work).rows.some((row) => row.key === key));

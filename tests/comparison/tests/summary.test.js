@@ -31,7 +31,7 @@ test("a round in which the base failed has no ratio, and what failed is counted"
 test("a peer that always failed has no median, and one that was not asked no cell", () => {
   const [{ cells }] = summary([FANOUT_WORK], PEERS, measured("fanout", "rabbitmq", [undefined, undefined]));
   assert.deepEqual(cells, {
-    rabbitmq: { values: [], ratio: undefined, client_busy: undefined, failed: 2 },
+    rabbitmq: { values: [], ratio: undefined, client_busy: undefined, client_late_us: undefined, failed: 2 },
   });
 });
 

@@ -12,7 +12,7 @@ export const DISK = {
   rounds: 2,
   // RabbitMQ stores a copy of the index for each student, and takes its time over it.
   sizes: {
-    full: { rabbitmq: { few: 50, many: 150, messages: 400 }, homeroom: { few: 100, many: 2000, messages: 5000 } },
+    full: { rabbitmq: { few: 50, many: 150, messages: 400 }, homeroom: { few: 100, many: 2000, messages: 20_000 } },
     quick: { rabbitmq: { few: 2, many: 4, messages: 50 }, homeroom: { few: 2, many: 4, messages: 200 } },
   },
   rows: [

@@ -1,21 +1,15 @@
 // Works that show how Homeroom grows: the same figure at two sizes, the larger told as a multiple of the smaller.
 
-import { figure } from "../bench.js";
-import { confirmed, CPU_PER_DELIVERY, load } from "./loads.js";
+import { CPU_PER_DELIVERY, load } from "./loads.js";
 
 const ALONE = ["homeroom"];
-const CPU_PER_MESSAGE = {
-  key: "cpu_us_per_message",
-  unit: "CPU µs",
-  from: (results) => (1e6 * figure(results, "cpu_seconds")) / figure(results, "confirmed"),
-};
 
 const crowd = (size) => ["--receivers", size.receivers, "--in-flight", 1, "--seconds", size.seconds];
 // As many deliveries under way at a time in both: 100 rooms of 10, or one room of 1,000.
-const rooms = (size) => [
-  ...["--receivers", size.receivers, "--rooms", size.rooms, "--in-flight", size.inFlight],
-  ...["--seconds", size.seconds, "--not-persistent"],
-];
+const rooms = (size) => {
+  const shape = ["--receivers", size.receivers, "--rooms", size.rooms, "--in-flight", size.inFlight];
+  return [...shape, "--seconds", size.seconds, "--not-persistent"];
+};
 
 export const GROWTH = [
   load({
@@ -31,7 +25,7 @@ export const GROWTH = [
     bench: "fanout",
     // Beside raw, since the kernel's part grows with the crowd too.
     peers: ["raw", "homeroom"],
-    sizes: { full: { receivers: 10000, seconds: 6 }, quick: { receivers: 60, seconds: 0.3 } },
+    sizes: { full: { receivers: 10_000, seconds: 4 }, quick: { receivers: 60, seconds: 0.3 } },
     flags: crowd,
     rows: [
       {
@@ -47,7 +41,7 @@ export const GROWTH = [
     bench: "fanout",
     peers: ALONE,
     sizes: {
-      full: { receivers: 10000, rooms: 10, inFlight: 1, seconds: 5 },
+      full: { receivers: 10_000, rooms: 10, inFlight: 1, seconds: 5 },
       quick: { receivers: 60, rooms: 2, inFlight: 1, seconds: 0.3 },
     },
     flags: rooms,
@@ -58,7 +52,7 @@ export const GROWTH = [
     bench: "fanout",
     peers: ALONE,
     sizes: {
-      full: { receivers: 10000, rooms: 1000, inFlight: 100, seconds: 5 },
+      full: { receivers: 10_000, rooms: 1000, inFlight: 100, seconds: 5 },
       quick: { receivers: 60, rooms: 20, inFlight: 10, seconds: 0.3 },
     },
     flags: rooms,
@@ -68,31 +62,6 @@ export const GROWTH = [
         title: "1,000 classrooms of 10, 1,000 deliveries under way",
         base: { work: "rooms-10" },
         goal: { most: 1.5 },
-      },
-    ],
-  }),
-  load({
-    name: "cursors-1",
-    bench: "durable",
-    peers: ALONE,
-    rounds: 3,
-    sizes: { full: { seconds: 5, away: 1 }, quick: { seconds: 0.3, away: 1 } },
-    flags: (size) => [...confirmed(size), "--away", size.away],
-    rows: [{ ...CPU_PER_MESSAGE, title: "A confirmed message with 1 stored cursor" }],
-  }),
-  load({
-    name: "cursors-100000",
-    bench: "durable",
-    peers: ALONE,
-    rounds: 3,
-    sizes: { full: { seconds: 5, away: 100_000 }, quick: { seconds: 0.3, away: 50 } },
-    flags: (size) => [...confirmed(size), "--away", size.away],
-    rows: [
-      {
-        ...CPU_PER_MESSAGE,
-        title: "A confirmed message with 100,000 stored cursors",
-        base: { work: "cursors-1" },
-        goal: { most: 1.05 },
       },
     ],
   }),

@@ -10,10 +10,11 @@
 //                      nothing; raw if left out
 //   goal               for Homeroom: { most } or { least } as a multiple of the base, or { value } at most
 
+import { CURSORS } from "./cursors.js";
 import { DISK } from "./disk.js";
 import { GROWTH } from "./growth.js";
 import { LOADS } from "./loads.js";
 import { OPENING } from "./opening.js";
 import { STALLED } from "./stalled.js";
 
-export const WORKS = [...LOADS, DISK, STALLED, ...GROWTH, ...OPENING];
+export const WORKS = [...LOADS, DISK, STALLED, ...GROWTH, ...CURSORS, ...OPENING];

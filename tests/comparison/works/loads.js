@@ -8,7 +8,11 @@ export const load = ({ bench, flags, options = {}, rows, ...work }) => ({
   rows,
   async measure({ peer, size, withServer, run }) {
     const results = await withServer(options[peer.name], (server) => run(server, bench, flags(size, peer)));
-    const figures = rows.map((row) => [row.key, row.from ? row.from(results) : figure(results, row.key)]);
+    for (const wrong of ["missing", "out_of_order"]) {
+      // What is not done is not fast.
+      if (results[wrong] > 0) throw new Error(`${results[wrong]} deliveries ${wrong.replaceAll("_", " ")}`);
+    }
+    const figures = rows.map((row) => [row.key, figure(results, row.key)]);
     return { figures: Object.fromEntries(figures), results };
   },
 });
@@ -26,7 +30,7 @@ export const confirmed = (size) => ["--publishers", 1, "--in-flight", 100, "--se
 const storm = (size) => ["--students", size.students, "--missed", size.missed];
 
 const CROWD = { full: { receivers: 2000, seconds: 5 }, quick: { receivers: 40, seconds: 0.3 } };
-const CLASS = { full: { receivers: 300, seconds: 8 }, quick: { receivers: 20, seconds: 0.5 } };
+const CLASS = { full: { receivers: 300, seconds: 6 }, quick: { receivers: 20, seconds: 0.5 } };
 const CONNECTIONS = { full: { connections: 5000 }, quick: { connections: 100 } };
 const STORM = { full: { students: 1000, missed: 200 }, quick: { students: 10, missed: 10 } };
 
@@ -173,12 +177,12 @@ export const LOADS = [
     bench: "storm",
     peers: ["homeroom"],
     sizes: STORM,
-    flags: (size) => [...storm(size), "--beside", 300, "--rate", 20],
+    flags: (size) => [...storm(size), "--beside", 300, "--rate", 100],
     rows: [
       {
-        key: "beside_ratio",
-        unit: "× of before",
-        title: "A class of 300 beside the storm: p99 of its quiz",
+        key: "p99_ratio",
+        unit: "×",
+        title: "A class of 300 beside that storm, 100 messages/s: p99 during it, as a multiple of before",
         base: null,
         goal: { value: 1.5 },
       },

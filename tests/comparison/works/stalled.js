@@ -12,7 +12,7 @@ const UNDER_WAY = 256;
 export const STALLED = {
   name: "stalled",
   peers: ["stomp-broker-js", "rabbitmq", "homeroom"],
-  rounds: 3,
+  rounds: 2,
   // Several where one costs less than the noise of the process; the figures are for one.
   sizes: {
     full: { bytes: 100e6, "stomp-broker-js": 1, rabbitmq: 1, homeroom: 32 },
