@@ -40,7 +40,9 @@ async function main() {
     }
     const left = remaining(steps.slice(index), measurements) / 60;
     const time = `${minutes().toFixed(0)} min, about ${left.toFixed(0)} to go`;
-    process.stderr.write(`[${index + 1}/${steps.length}, round ${step.round}, ${time}] ${step.work.name}, ${step.peer.name}: `);
+    process.stderr.write(
+      `[${index + 1}/${steps.length}, round ${step.round}, ${time}] ${step.work.name}, ${step.peer.name}: `,
+    );
     const measurement = await measure(step, asked, binary);
     console.error(`${outcome(step.work, measurement)} (${measurement.seconds.toFixed(0)} s)`);
     measurements.push(measurement);

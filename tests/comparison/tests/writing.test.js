@@ -52,9 +52,11 @@ test("the table has medians, ranges, ratios, failures and verdicts", () => {
   const line = text.split("\n").find((line) => line.startsWith("| Fan-out"));
   assert.equal(
     line,
-    ["| Fan-out | CPU s | 5.50 (5.00–6.00) | failed 2 of 2", "11.0 (10.0–12.0)<br>2.00 ×", "≤ 1.10 × raw: **no** |"].join(
-      " | ",
-    ),
+    [
+      "| Fan-out | CPU s | 5.50 (5.00–6.00) | failed 2 of 2",
+      "11.0 (10.0–12.0)<br>2.00 ×",
+      "≤ 1.10 × raw: **no** |",
+    ].join(" | "),
   );
   assert.match(text, /- fanout, rabbitmq, round 1: it fell over/);
   assert.match(text, /2 cores of Some CPU/);

@@ -2,16 +2,17 @@
 
 import { figure } from "../bench.js";
 
-/** A work of one load. `flags(size)` are the load's; `options` start a peer otherwise; `only` adds flags for one. */
+/** A work of one load. `flags(size)` are the load's; `options` start a peer otherwise; `check` refuses results. */
 export const load = ({ bench, flags, options = {}, rows, ...work }) => ({
   ...work,
   rows,
   async measure({ peer, size, withServer, run }) {
-    const results = await withServer(options[peer.name], (server) => run(server, bench, flags(size, peer)));
+    const results = await withServer(options[peer.name], (server) => run(server, bench, flags(size)));
     for (const wrong of ["missing", "out_of_order"]) {
       // What is not done is not fast.
       if (results[wrong] > 0) throw new Error(`${results[wrong]} deliveries ${wrong.replaceAll("_", " ")}`);
     }
+    work.check?.(results);
     const figures = rows.map((row) => [row.key, figure(results, row.key)]);
     return { figures: Object.fromEntries(figures), results };
   },
@@ -176,8 +177,16 @@ export const LOADS = [
     name: "storm-beside",
     bench: "storm",
     peers: ["homeroom"],
-    sizes: STORM,
-    flags: (size) => [...storm(size), "--beside", 300, "--rate", 100],
+    sizes: {
+      full: { ...STORM.full, beside: 300, rate: 100, before: 5 },
+      quick: { students: 50, missed: 50, beside: 10, rate: 1000, before: 0.5 },
+    },
+    flags: (size) => [...storm(size), "--beside", size.beside, "--rate", size.rate, "--before", size.before],
+    // A ratio of nothing would look like a very good one.
+    check: (results) => {
+      const met = figure(results, "latency_us.during.count");
+      if (met === 0) throw new Error("the storm was over before the class had a message");
+    },
     rows: [
       {
         key: "p99_ratio",
