@@ -1,5 +1,6 @@
 // Measures, round by round, and writes what came out. `./run` installs what this needs and starts it.
 
+import { existsSync } from "node:fs";
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 
@@ -24,6 +25,7 @@ async function main() {
   if (asked.binary === undefined) throw new Error("Name the broker: --binary target/release/homeroom.");
 
   const binary = path.resolve(asked.binary);
+  if (!existsSync(binary)) throw new Error(`--binary ${asked.binary}: there is no such file. Build it, or name another.`);
   const into = path.resolve(asked.into ?? (asked.whole ? here("results") : here("../.cache/comparison")));
   await mkdir(into, { recursive: true });
   const evidence = path.join(into, "measurements.jsonl");
