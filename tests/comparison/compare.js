@@ -25,7 +25,9 @@ async function main() {
   if (asked.binary === undefined) throw new Error("Name the broker: --binary target/release/homeroom.");
 
   const binary = path.resolve(asked.binary);
-  if (!existsSync(binary)) throw new Error(`--binary ${asked.binary}: there is no such file. Build it, or name another.`);
+  if (!existsSync(binary)) {
+    throw new Error(`--binary ${asked.binary}: there is no such file. Build it, or name another.`);
+  }
   const into = path.resolve(asked.into ?? (asked.whole ? here("results") : here("../.cache/comparison")));
   await mkdir(into, { recursive: true });
   const evidence = path.join(into, "measurements.jsonl");
