@@ -69,12 +69,12 @@ impl Site {
     fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
         if let Some(door) = self.door.as_deref().filter(|_| upgrade::is_at(request.uri().path())) {
             activity.touch();
-            let answer = upgrade::answer(door, &request).map(|(response, agreed)| {
+            let (response, agreed) = upgrade::answer(door, &request);
+            if let Some(agreed) = agreed {
                 // hyper takes no request behind one that was answered so: this is the first and the last.
                 let _ = activity.agreed.set(agreed);
-                response
-            });
-            return Either::Left(ready(Ok(answer.unwrap_or_else(|refused| refused))));
+            }
+            return Either::Left(ready(Ok(response)));
         }
         activity.answering.fetch_add(1, Ordering::Relaxed);
         let (answer, activity) = (self.routes.call(request), activity.clone());

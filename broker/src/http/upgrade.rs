@@ -22,24 +22,25 @@ pub(super) fn is_at(path: &str) -> bool {
     matches!(path, "/ws" | "/stomp")
 }
 
-/// Answers the handshake; what was agreed on goes to [`converse`] once the answer has left.
-///
-/// # Errors
-/// The answer to one who cannot come in.
-pub(super) fn answer<B>(door: &Door, request: &Request<B>) -> Result<(Response<Body>, Agreed), Response<Body>> {
-    door.origins.check(request.headers()).map_err(|reason| plain(StatusCode::FORBIDDEN, reason))?;
+/// Answers the handshake. What was agreed on, if one may come in, goes to [`converse`] once the answer has left.
+pub(super) fn answer<B>(door: &Door, request: &Request<B>) -> (Response<Body>, Option<Agreed>) {
+    if let Err(reason) = door.origins.check(request.headers()) {
+        return (plain(StatusCode::FORBIDDEN, reason), None);
+    }
     if door.services.shutdown.is_full() {
         door.services.metrics.turned_away("connections");
-        return Err(busy());
+        return (busy(), None);
     }
     let version = subprotocol(request.headers());
-    let mut response =
-        create_response_with_body(request, Body::empty).map_err(|error| not_a_handshake(&error.to_string()))?;
+    let mut response = match create_response_with_body(request, Body::empty) {
+        Ok(response) => response,
+        Err(error) => return (not_a_handshake(&error.to_string()), None),
+    };
     if let Some(version) = version {
         let name = HeaderValue::from_static(version.subprotocol());
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
-    Ok((response, Agreed(version)))
+    (response, Some(Agreed(version)))
 }
 
 /// Begins the conversation in a task of its own. `already_read` came behind the request.
