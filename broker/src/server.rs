@@ -15,7 +15,7 @@ use crate::classroom;
 use crate::classroom::recent;
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
-use crate::http::{Deadlines, Door, Origins};
+use crate::http::{Deadlines, Door, Origins, Site};
 use crate::metrics::Metrics;
 use crate::router::Rules;
 use crate::settings::{Engine, Settings, Unprefixed};
@@ -123,10 +123,12 @@ impl Listeners {
         let settings = &services.settings;
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-        let door = Arc::new(Door { services: services.clone(), origins: Origins::new(allowed, loopback_only) });
-        tasks.spawn(serve_http(self.http, http::routes(door), services.clone()));
+        let door = Door::new(services.clone(), Origins::new(allowed, loopback_only));
+        tasks.spawn(serve_http(self.http, Site::public(door, deadlines(settings)), services.clone()));
         if let Some(listener) = self.management {
-            tasks.spawn(serve_http(listener, admin::routes(services.clone()), services.clone()));
+            let routes = admin::routes(services.clone());
+            let site = Site::plain(routes, deadlines(settings), services.shutdown.clone());
+            tasks.spawn(serve_http(listener, site, services.clone()));
         }
         if let Some(listener) = self.stomp {
             tasks.spawn(serve_stomp(listener, services.clone()));
@@ -138,18 +140,20 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError>
     listener::bind(address).map_err(|source| RunError::Bind { key, address, source })
 }
 
-async fn serve_http(listener: TcpListener, routes: axum::Router, services: Arc<Services>) {
-    let http = &services.settings.http;
-    let deadlines = Deadlines {
+async fn serve_http(listener: TcpListener, site: Arc<Site>, services: Arc<Services>) {
+    listener::accept(listener, tuning(&services), services.shutdown.clone(), move |stream, peer| {
+        http::serve(site.clone(), stream, peer)
+    })
+    .await;
+}
+
+fn deadlines(settings: &Settings) -> Deadlines {
+    let http = &settings.http;
+    Deadlines {
         headers: http.header_timeout,
         idle: http.upgrade_timeout,
         header_bytes: usize::try_from(http.header_bytes_max).unwrap_or(usize::MAX),
-    };
-    let shutdown = services.shutdown.clone();
-    listener::accept(listener, tuning(&services), services.shutdown.clone(), move |stream, peer| {
-        http::serve(stream, peer, routes.clone(), deadlines, shutdown.clone())
-    })
-    .await;
+    }
 }
 
 async fn serve_stomp(listener: TcpListener, services: Arc<Services>) {

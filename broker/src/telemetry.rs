@@ -6,7 +6,7 @@
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -64,7 +64,10 @@ where
         LogFormat::Human => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    Ok(tracing_subscriber::registry().with(lines.with_filter(wanted.and(filter_fn(is_harmless)))))
+    // Without the hint, every line that nobody asked for would be made up before it is thrown away: tungstenite
+    // has some for each frame.
+    let harmless = filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    Ok(tracing_subscriber::registry().with(lines.with_filter(wanted.and(harmless))))
 }
 
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
@@ -132,6 +135,14 @@ mod tests {
         talk();
         drop(guard);
         assert!(memory.text().contains("the answer is 42"), "{}", memory.text());
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_not_even_looked_at() {
+        for (filter, level) in [("info", LevelFilter::INFO), ("warn,homeroom=debug", LevelFilter::DEBUG)] {
+            let subscriber = subscriber(filter, LogFormat::Human, false, std::io::sink).unwrap();
+            assert_eq!(subscriber.max_level_hint(), Some(level));
+        }
     }
 
     #[test]

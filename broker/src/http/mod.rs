@@ -15,9 +15,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use homeroom_protocol::{self as stomp, Version};
 
 pub use self::origin::Origins;
-pub use self::serve::{Deadlines, serve};
+pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;
 use crate::connection::Services;
 
@@ -25,20 +26,31 @@ use crate::connection::Services;
 #[derive(Debug)]
 pub struct Door {
     /// What all connections share.
-    pub services: Arc<Services>,
+    services: Arc<Services>,
     /// Whose pages may connect.
-    pub origins: Origins,
+    origins: Origins,
+    /// What a session is told when the subprotocol has named its version.
+    sessions: [(Version, Arc<stomp::Settings>); Version::ALL.len()],
 }
 
-/// Everything the public listener answers.
-pub fn routes(door: Arc<Door>) -> Router {
-    Router::new()
-        .route("/ws", get(upgrade::websocket))
-        .route("/stomp", get(upgrade::websocket))
-        .route("/v1/time", get(time))
-        .route("/v1/info", get(info))
-        .with_state(door)
-        .merge(page::routes())
+impl Door {
+    /// A door to these services, for pages of these origins.
+    pub fn new(services: Arc<Services>, origins: Origins) -> Arc<Door> {
+        let speaking = |version| stomp::Settings { versions: vec![version], ..(*services.session).clone() };
+        let sessions = Version::ALL.map(|version| (version, Arc::new(speaking(version))));
+        Arc::new(Door { services, origins, sessions })
+    }
+
+    /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
+    fn session(&self, version: Option<Version>) -> Arc<stomp::Settings> {
+        let named = self.sessions.iter().find(|(known, _)| Some(*known) == version);
+        named.map_or(&self.services.session, |(_, session)| session).clone()
+    }
+}
+
+/// What the public listener answers beside `/ws` and `/stomp`, which never get here.
+fn routes(door: Arc<Door>) -> Router {
+    Router::new().route("/v1/time", get(time)).route("/v1/info", get(info)).with_state(door).merge(page::routes())
 }
 
 /// The broker's clock, for countdowns that all see alike.

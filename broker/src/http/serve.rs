@@ -3,13 +3,18 @@
 //! hyper's deadline covers headers that were begun. A connection that says
 //! nothing at all, before its first request or between two, is ours to end.
 
+use std::convert::Infallible;
+use std::future::{Future, Ready, poll_fn, ready};
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -18,7 +23,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::upgrade::Peer;
+use super::upgrade::{self, Agreed};
+use super::{Door, routes};
 use crate::shutdown::Shutdown;
 
 /// hyper takes no smaller buffer.
@@ -35,15 +41,71 @@ pub struct Deadlines {
     pub header_bytes: usize,
 }
 
-/// When something was last asked on a connection, and how much is being answered.
+/// What one listener answers, made once for all its connections.
+#[derive(Debug)]
+pub struct Site {
+    routes: TowerToHyperService<Router>,
+    door: Option<Arc<Door>>,
+    deadlines: Deadlines,
+    shutdown: Arc<Shutdown>,
+}
+
+/// The answer to one request: WebSockets are answered at once, all else by the routes.
+type Answer = Result<Response<Body>, Infallible>;
+type Answering = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
+
+impl Site {
+    /// The public listener: WebSockets, the page, and what services ask.
+    pub fn public(door: Arc<Door>, deadlines: Deadlines) -> Arc<Site> {
+        let (routes, shutdown) = (routes(door.clone()), door.services.shutdown.clone());
+        Arc::new(Site { routes: TowerToHyperService::new(routes), door: Some(door), deadlines, shutdown })
+    }
+
+    /// A listener that answers these routes only.
+    pub fn plain(routes: Router, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
+        Arc::new(Site { routes: TowerToHyperService::new(routes), door: None, deadlines, shutdown })
+    }
+
+    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
+        if let Some(door) = self.door.as_deref().filter(|_| upgrade::is_at(request.uri().path())) {
+            activity.touch();
+            let (response, agreed) = upgrade::answer(door, &request);
+            if let Some(agreed) = agreed {
+                // hyper takes no request behind one that was answered so: this is the first and the last.
+                let _ = activity.agreed.set(agreed);
+            }
+            return Either::Left(ready(Ok(response)));
+        }
+        activity.answering.fetch_add(1, Ordering::Relaxed);
+        let (answer, activity) = (self.routes.call(request), activity.clone());
+        Either::Right(Box::pin(async move {
+            let answer = answer.await;
+            activity.touch();
+            activity.answering.fetch_sub(1, Ordering::Relaxed);
+            answer
+        }))
+    }
+}
+
+/// When something was last asked on a connection, how much is being answered, and what it becomes.
 #[derive(Debug)]
 struct Activity {
     born: Instant,
     last_millis: AtomicU64,
     answering: AtomicU32,
+    agreed: OnceLock<Agreed>,
 }
 
 impl Activity {
+    fn new() -> Arc<Activity> {
+        Arc::new(Activity {
+            born: Instant::now(),
+            last_millis: AtomicU64::new(0),
+            answering: AtomicU32::new(0),
+            agreed: OnceLock::new(),
+        })
+    }
+
     fn touch(&self) {
         let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_millis.store(millis, Ordering::Relaxed);
@@ -56,41 +118,30 @@ impl Activity {
     }
 }
 
-/// Serves one connection until it ends, is upgraded or is idle for too long.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, deadlines: Deadlines, shutdown: Arc<Shutdown>) {
-    let activity =
-        Arc::new(Activity { born: Instant::now(), last_millis: AtomicU64::new(0), answering: AtomicU32::new(0) });
-    let routes = TowerToHyperService::new(routes);
+/// Serves one connection until it ends or is idle for too long. One that is
+/// upgraded goes on in a task of its own, which holds nothing of HTTP.
+pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
+    let (deadlines, activity) = (site.deadlines, Activity::new());
     let answer = {
-        let activity = activity.clone();
-        service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            activity.answering.fetch_add(1, Ordering::Relaxed);
-            let (answer, activity) = (routes.call(request), activity.clone());
-            async move {
-                let answer = answer.await;
-                activity.touch();
-                activity.answering.fetch_sub(1, Ordering::Relaxed);
-                answer
-            }
-        })
+        let (site, activity) = (site.clone(), activity.clone());
+        service_fn(move |request| site.answer(request, &activity))
     };
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(deadlines.headers)
         .max_buf_size(deadlines.header_bytes.max(BUFFER_BYTES_MIN))
-        .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    loop {
+        .serve_connection(TokioIo::new(stream), answer);
+    let served = loop {
         let until = activity.idle_until(deadlines.idle).unwrap_or_else(|| Instant::now() + deadlines.idle);
         tokio::select! {
-            // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
-            _ = &mut connection => return,
-            () = shutdown.begun() => {
-                connection.as_mut().graceful_shutdown();
-                let _ = tokio::time::timeout(deadlines.idle, &mut connection).await;
-                return;
+            served = poll_fn(|context| connection.poll_without_shutdown(context)) => break served,
+            () = site.shutdown.begun() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                let rest = poll_fn(|context| connection.poll_without_shutdown(context));
+                match tokio::time::timeout(deadlines.idle, rest).await {
+                    Ok(served) => break served,
+                    Err(_) => return,
+                }
             }
             () = tokio::time::sleep_until(until) => {
                 if activity.idle_until(deadlines.idle).is_some_and(|until| until <= Instant::now()) {
@@ -98,5 +149,10 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, deadline
                 }
             }
         }
+    };
+    // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
+    if let (Ok(()), Some(door), Some(agreed)) = (served, &site.door, activity.agreed.get()) {
+        let parts = connection.into_parts();
+        upgrade::converse(door, agreed, parts.io.into_inner(), peer, &parts.read_buf);
     }
 }

@@ -1,67 +1,54 @@
 //! From an HTTP request to a WebSocket that speaks STOMP.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use homeroom_protocol::{self as stomp, Version};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use homeroom_protocol::Version;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::Door;
-use crate::connection::{self, Services};
+use crate::connection;
 use crate::transport::Link;
 use crate::transport::websocket::Framing;
 
-/// Who is at the other end of the socket, as the accept loop saw it.
+/// What a handshake came to: the version that the subprotocol names, if one was agreed on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(super) struct Agreed(Option<Version>);
 
-/// Answers the handshake and hands the socket to a connection.
-pub(super) async fn websocket(State(door): State<Arc<Door>>, mut request: Request) -> Response<Body> {
+/// Whether a path is a way to a WebSocket.
+pub(super) fn is_at(path: &str) -> bool {
+    matches!(path, "/ws" | "/stomp")
+}
+
+/// Answers the handshake. What was agreed on, if one may come in, goes to [`converse`] once the answer has left.
+pub(super) fn answer<B>(door: &Door, request: &Request<B>) -> (Response<Body>, Option<Agreed>) {
     if let Err(reason) = door.origins.check(request.headers()) {
-        return plain(StatusCode::FORBIDDEN, reason);
+        return (plain(StatusCode::FORBIDDEN, reason), None);
     }
     if door.services.shutdown.is_full() {
         door.services.metrics.turned_away("connections");
-        return busy();
+        return (busy(), None);
     }
     let version = subprotocol(request.headers());
-    let peer = request.extensions().get::<Peer>().map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0);
-    let upgrade = hyper::upgrade::on(&mut request);
-    let mut response = match create_response_with_body(&request, Body::empty) {
+    let mut response = match create_response_with_body(request, Body::empty) {
         Ok(response) => response,
-        Err(error) => return not_a_handshake(&error.to_string()),
+        Err(error) => return (not_a_handshake(&error.to_string()), None),
     };
     if let Some(version) = version {
         let name = HeaderValue::from_static(version.subprotocol());
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
-    tokio::spawn(converse(door.services.clone(), upgrade, peer, version));
-    response
+    (response, Some(Agreed(version)))
 }
 
-async fn converse(services: Arc<Services>, upgrade: OnUpgrade, peer: SocketAddr, version: Option<Version>) {
-    // A peer that goes away between request and answer has no conversation.
-    let Ok(upgraded) = upgrade.await else { return };
-    let Some((stream, already_read)) = socket(upgraded) else { return };
+/// Begins the conversation in a task of its own. `already_read` came behind the request.
+pub(super) fn converse(door: &Door, agreed: &Agreed, stream: TcpStream, peer: SocketAddr, already_read: &[u8]) {
+    let services = door.services.clone();
     let limit = usize::try_from(services.settings.limits.bytes_before_connected).unwrap_or(usize::MAX);
-    let link = Link::websocket(stream, peer, Framing::new(&already_read, limit));
-    let session = match version {
-        None => services.session.clone(),
-        Some(version) => Arc::new(stomp::Settings { versions: vec![version], ..(*services.session).clone() }),
-    };
-    connection::serve(services, session, link).await;
-}
-
-/// The socket below hyper, and what hyper has read of the WebSocket already.
-fn socket(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+    let link = Link::websocket(stream, peer, Framing::new(already_read, limit));
+    tokio::spawn(connection::serve(services, door.session(agreed.0), link));
 }
 
 /// The highest version among the offered subprotocols; none if none of ours is offered.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::websocket::{self, Framing};
@@ -132,7 +133,7 @@ impl Link {
     pub fn receive(&mut self, outbound: &mut Vec<u8>, mut sink: impl FnMut(Inbound<'_>)) -> Received {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let pending = self.framing.as_ref().is_some_and(Framing::has_input);
-            let (count, read) = match self.stream.try_read(buffer) {
+            let (count, read) = match read(&self.stream, buffer) {
                 Ok(0) => (0, Received::End),
                 Ok(count) => (count, Received::Some),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
@@ -214,4 +215,15 @@ impl Link {
             framing.raise_limit(message_bytes_max);
         }
     }
+}
+
+/// Reads what is there. A read that does not fill the buffer has emptied the socket (`epoll(7)`), so
+/// the socket counts as empty until it says otherwise, and nobody has to read again to find nothing.
+fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    let read = stream.try_io(Interest::READABLE, || {
+        count = stream.try_read(buffer)?;
+        if (1..buffer.len()).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+    });
+    if count > 0 { Ok(count) } else { read }
 }
