@@ -9,7 +9,8 @@
 //! Pages begin on a grid of offsets, so that students who left some messages
 //! apart share them; each reader passes over what it has seen. A page says how
 //! far it has looked at the log and nothing about what lies behind, so that an
-//! old one hides no new record. What is kept is bounded in bytes, by room and in
+//! old one hides no new record; one that shows what was trimmed since is let go,
+//! and stays right for those who are in the middle of it. What is kept is bounded in bytes, by room and in
 //! all, the encodings that readers leave in the entries included.
 
 use std::collections::BTreeMap;
@@ -111,9 +112,11 @@ impl Pages {
     }
 
     /// The page that holds what follows `after`. A read that begins on the grid may end before that,
-    /// where records are long: then one asks for a page that begins `exactly` there.
-    pub(super) fn ask(&self, after: Offset, exactly: bool) -> Asked {
+    /// where records are long: then one asks for a page that begins `exactly` there. What was `trimmed`
+    /// is not shown any more.
+    pub(super) fn ask(&self, after: Offset, exactly: bool, trimmed: Offset) -> Asked {
         let mut inner = self.lock();
+        inner.forget_where(|kept| kept.page.begins_before(trimmed), &self.limits.all);
         if let Some(page) = inner.find(after, &self.limits.all) {
             inner.shrink(&self.limits);
             return Asked::Kept(page);
@@ -147,10 +150,7 @@ impl Pages {
 
     /// Lets go of what nobody asked for so long.
     pub(super) fn forget_unused(&self, since: Duration) {
-        let mut inner = self.lock();
-        let unused = |kept: &Kept| kept.asked.elapsed() >= since;
-        let gone: Vec<_> = inner.kept.iter().filter(|(_, kept)| unused(kept)).map(|(after, _)| *after).collect();
-        gone.into_iter().for_each(|after| inner.forget(after, &self.limits.all));
+        self.lock().forget_where(|kept| kept.asked.elapsed() >= since, &self.limits.all);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -194,6 +194,12 @@ impl Inner {
     fn forget(&mut self, after: Offset, all: &Allowance) {
         if let Some(kept) = self.kept.remove(&after) {
             self.recount(kept.bytes, 0, all);
+        }
+    }
+
+    fn forget_where(&mut self, gone: impl Fn(&Kept) -> bool, all: &Allowance) {
+        while let Some(after) = self.kept.iter().find(|(_, kept)| gone(kept)).map(|(after, _)| *after) {
+            self.forget(after, all);
         }
     }
 
@@ -249,6 +255,11 @@ impl LogPage {
     /// The index of the first entry behind a mark.
     pub(super) fn behind(&self, mark: Mark) -> usize {
         self.entries.partition_point(|entry| entry.mark() <= mark)
+    }
+
+    /// Whether it shows a record up to `offset`.
+    fn begins_before(&self, offset: Offset) -> bool {
+        self.entries.first().is_some_and(|entry| entry.offset() <= offset)
     }
 
     fn bytes(&self) -> usize {

@@ -167,6 +167,23 @@ async fn a_page_that_ended_at_the_head_hides_nothing_that_came_later() {
 }
 
 #[tokio::test]
+async fn what_was_trimmed_is_not_shown_to_whoever_asks_later() {
+    let house = House::build(Limits::default()).await;
+    house.append_many(400, 10).await;
+    let mut early = house.join("/topic/a/**", Offset(0));
+    while early.read(1) == Filled::Empty {
+        early.bell.heard().await;
+    }
+    house.store.trim(house.room.log(), Offset(70)).await.expect("memory trims");
+    let mut late = house.join("/topic/a/**", Offset(0));
+    late.catch_up().await;
+    let gap = Some(OffsetRange { first: Offset(1), last: Offset(70) });
+    assert_eq!((late.offsets(), late.seen[0].gap), ((71..=400).collect(), gap));
+    early.catch_up().await;
+    assert_eq!(early.offsets(), (1..=400).collect::<Vec<_>>(), "whoever is in the middle of a page reads it");
+}
+
+#[tokio::test]
 async fn a_page_gives_way_to_messages_that_no_log_keeps() {
     let house = House::build(Limits::default()).await;
     house.append_many(50, 10).await;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use homeroom_storage::{LogError, Offset, Record};
 
 use super::Classroom;
@@ -14,7 +15,10 @@ impl Classroom {
     /// The page of the log that holds what follows `after`, if it is kept; otherwise it is being read,
     /// and whoever waits for it is rung when it is there.
     pub(super) fn page(self: &Arc<Self>, after: Offset, exactly: bool) -> Result<Arc<LogPage>, Arc<PageRead>> {
-        match self.pages.ask(after, exactly) {
+        // An engine that has to ask elsewhere is not waited for: then a page is good until it is let go.
+        let bounds = self.store.bounds(&self.log).now_or_never().and_then(Result::ok).flatten();
+        let trimmed = bounds.map_or(Offset::ZERO, |bounds| bounds.trimmed);
+        match self.pages.ask(after, exactly, trimmed) {
             Asked::Kept(page) => Ok(page),
             Asked::Coming(read) => Err(read),
             Asked::Begin(read) => {

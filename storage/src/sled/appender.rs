@@ -176,6 +176,7 @@ impl Writer {
         for log in &batch.created {
             self.shared.add_log(log);
         }
+        let (mut marks, mut records, mut bytes) = (Vec::new(), 0, 0);
         for (staged, end) in batch.staged() {
             let Some(desk) = self.desks.get_mut(&staged.log.name) else { continue };
             desk.end = end;
@@ -183,18 +184,20 @@ impl Writer {
             if inner.records() == 0 {
                 inner.oldest = staged.records.first().map_or(0, |record| record.time);
             }
+            records += staged.records.len() as u64;
+            bytes += end.bytes_before.saturating_sub(inner.head.bytes);
             inner.head = desk.head();
             staged.records.iter().for_each(|record| inner.tails.publish(record));
             drop(inner);
-            let mark =
-                Mark { log: staged.log.id, epoch: staged.log.epoch, head: end.previous, name: staged.log.name.clone() };
-            if let Err(error) = self.marks.write(&mark) {
-                error!(%error, "a high-water mark could not be written");
-            }
-            let mut counters = self.shared.counters();
-            counters.appended_records += staged.records.len() as u64;
-            counters.appended_bytes += staged.records.iter().map(|record| record.cost() as u64).sum::<u64>();
+            let (log, name) = (staged.log.id, staged.log.name.clone());
+            marks.push(Mark { log, epoch: staged.log.epoch, head: end.previous, name });
         }
+        if let Err(error) = self.marks.write(&marks) {
+            error!(%error, "high-water marks could not be written");
+        }
+        let mut counters = self.shared.counters();
+        counters.appended_records += records;
+        counters.appended_bytes += bytes;
     }
 
     fn undo(&mut self, batch: &Batch) {

@@ -47,9 +47,14 @@ impl Marks {
         }
     }
 
-    /// Notes a head. Called after it is durable.
-    pub(crate) fn write(&self, mark: &Mark) -> io::Result<()> {
-        self.file.write_all_at(&mark.encode(), u64::from(mark.log) * SLOT as u64)
+    /// Notes heads, in the order of their logs. Called after they are durable. Neighbours are written in
+    /// one go: where a thousand classrooms publish at once, that is most of them.
+    pub(crate) fn write(&self, marks: &[Mark]) -> io::Result<()> {
+        for neighbours in marks.chunk_by(|mark, next| mark.log + 1 == next.log) {
+            let slots: Vec<u8> = neighbours.iter().flat_map(Mark::encode).collect();
+            self.file.write_all_at(&slots, u64::from(neighbours[0].log) * SLOT as u64)?;
+        }
+        Ok(())
     }
 
     /// Forgets a log that was deleted, for good.
@@ -107,10 +112,8 @@ mod tests {
         let path = dir.path().join("marks");
         let marks = Marks::open(&path).unwrap();
         let mark = |log, head| Mark { log, epoch: Epoch(5), head, name: LogName::new(format!("topic/{log}")) };
-        for log in [1, 2, 4] {
-            marks.write(&mark(log, 10)).unwrap();
-        }
-        marks.write(&mark(2, 11)).unwrap();
+        marks.write(&[1, 2, 4].map(|log| mark(log, 10))).unwrap();
+        marks.write(&[mark(2, 11)]).unwrap();
         marks.file.write_all_at(&[9], 4 * SLOT as u64 + 20).unwrap();
         assert_eq!(Marks::read(&path).unwrap(), [mark(1, 10), mark(2, 11)]);
         marks.clear(1).unwrap();
