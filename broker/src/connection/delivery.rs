@@ -158,7 +158,7 @@ impl Connection {
     }
 
     /// Nothing that was handed out waits: readers' marks are what was sent.
-    fn all_sent(&mut self) {
+    pub(super) fn all_sent(&mut self) {
         let written = self.barrier.as_ref().is_some_and(|barrier| barrier.confirmation() == Confirmation::Written);
         for subscription in &mut self.subscriptions {
             for source in &mut subscription.sources {

@@ -146,6 +146,10 @@ impl Connection {
             barrier.sent(turn.bytes, first);
         }
         self.session.sent(last);
+        if self.outbox.waiting() == 0 {
+            // At once, not with the next delivery: the link may be gone by then, and what was written was written.
+            self.all_sent();
+        }
     }
 }
 
