@@ -10,11 +10,10 @@
 //! A small classroom has one dispatcher, a large one up to one for each core.
 //! Each has members of its own and goes round among them chunk by chunk, so that
 //! it never keeps a thread for long, and whoever joins or leaves waits for
-//! nobody. What becomes known on the way goes along from there: the round ends
-//! where the newest message was first told, so each member gets all that waits
-//! in one write, and no message waits for the round before it. Before a round
-//! that takes long, what is about to be on the disk is waited for: a moment
-//! here saves many writes.
+//! nobody. What becomes known while it goes round is taken along from there, and
+//! the round ends where the newest message was first told: each member gets all
+//! that waits in one write. Before a round that takes long, what is about to be
+//! on the disk is waited for: a moment here saves many writes.
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
@@ -297,6 +296,7 @@ async fn dispatch(room: Weak<Classroom>, shard: Arc<Shard>) {
                 more |= round.go(&room, &shard, group).await;
             }
             if !more {
+                round.rest();
                 break;
             }
         }
@@ -396,6 +396,13 @@ impl Round {
         }
         self.news.extend(form, &self.entries, stretch.end);
         self.news.count() > known
+    }
+
+    /// Keeps nothing of the last messages: a thousand rooms have as many dispatchers.
+    fn rest(&mut self) {
+        self.entries = Vec::new();
+        self.news.forget();
+        self.later = Vec::new();
     }
 
     /// Lets other tasks run, if this one has had its time.

@@ -14,6 +14,11 @@ use bytes::Bytes;
 use super::entry::{Entry, Mark, Shape};
 use crate::router::Pattern;
 
+/// Room for so many messages is kept from one news to the next ...
+const PIECES_KEPT: usize = 4;
+/// ... and for so many joined bytes.
+const JOINED_KEPT: usize = 4096;
+
 /// How a group of subscriptions sees the messages of a classroom.
 pub trait Form: Debug + Send + Sync {
     /// What its bytes depend on.
@@ -102,6 +107,14 @@ impl News {
         let end = self.bytes() + bytes.len();
         let mark = entry.durable.then(|| entry.mark());
         self.pieces.push(Piece { sequence: entry.sequence, through: self.through, mark, bytes, end });
+    }
+
+    /// Keeps nothing, and no buffers but small ones.
+    pub fn forget(&mut self) {
+        self.pieces.clear();
+        self.pieces.shrink_to(PIECES_KEPT);
+        self.joined.clear();
+        self.joined.shrink_to(JOINED_KEPT);
     }
 
     /// How many messages there are.
