@@ -66,8 +66,6 @@ where
             Ok((stream, peer)) => {
                 tuning.apply(&stream);
                 tokio::spawn(serve(stream, peer));
-                // When a whole school returns, those who are here already are served between the newcomers.
-                tokio::task::yield_now().await;
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot take a connection; trying again");
