@@ -342,22 +342,23 @@ impl Round {
         self.news.begin(if stretch.is_whole { found.told } else { stretch.first });
         self.news.extend(&*form, &self.entries, stretch.end);
         let silent = self.news.count() == 0 && stretch.end - self.news.since < SILENCE_MAX;
+        let mut told = self.news.since;
         if !silent {
-            let written = self.tell(room, shard, &found, &*form).await;
-            form.delivered(written);
+            told = self.tell(room, shard, &found, &*form).await;
             self.later.drain(..).for_each(|listener| listener.ring());
         }
         if let Some(group) = shard.locked().group(index, found.number) {
-            group.told = if silent { self.news.since } else { self.news.end };
+            group.told = told;
             group.looked = self.news.end;
         }
         true
     }
 
     /// Goes round until every member was told of the newest message. What is new is taken in once round only:
-    /// other groups wait.
+    /// other groups wait. Gives the sequence before which every member was told of all; what was looked at behind
+    /// it was for others.
     async fn tell(&mut self, room: &Classroom, shard: &Shard, found: &Found, form: &dyn Form) -> u64 {
-        let (mut place, mut left, mut written) = (0, usize::MAX, 0);
+        let (mut place, mut left, mut written, mut told) = (0, usize::MAX, 0, self.news.end);
         let mut once_round = None;
         while left > 0 {
             let Some(passed) = self.take_chunk(shard, found, &mut place, &mut left) else { break };
@@ -376,11 +377,12 @@ impl Round {
             *unseen = unseen.saturating_sub(passed);
             self.give_way().await;
             if *unseen > 0 && self.learn(room, form) {
-                left = usize::MAX;
+                (left, told) = (usize::MAX, self.news.end);
                 self.later.drain(..).for_each(|listener| listener.ring());
             }
         }
-        written
+        form.delivered(written);
+        told
     }
 
     /// Takes in what is new meanwhile, if there is room for it. Says whether anything was for the group.
