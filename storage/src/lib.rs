@@ -97,6 +97,7 @@
 //! It does not: readers read. A [`Tail`] is for the one task in front of a log
 //! that takes records as they come, and 16 MiB there mean that it hangs.
 
+mod answers;
 #[cfg(test)]
 mod conformance;
 mod cursors;
@@ -104,6 +105,7 @@ mod engine;
 pub mod inspect;
 mod keys;
 mod log;
+mod mailbox;
 mod memory;
 mod position;
 mod record;
@@ -111,6 +113,7 @@ mod retention;
 mod sled;
 mod tail;
 
+pub use answers::{Answer, Answers, Slot, Submission};
 pub use cursors::{CURSOR_RANGES_MAX, Cursor, CursorKey, Cursors, CursorsError};
 pub use engine::{COMMIT_BUCKETS_MICROS, Caps, Counters, Engine, EngineKind, Health, OpenError, Settings, Store, open};
 pub use log::{

@@ -1,6 +1,6 @@
 //! A log: append, read, tail, trim. This file is the contract; the engines keep it.
 //!
-//! - **Durable.** [`Log::append`] resolves `Ok` only when the record survives a
+//! - **Durable.** An append is answered `Ok` only when the record survives a
 //!   power cut. A record is visible, in [`Log::read`] and on the [`Tail`], only
 //!   when it is durable: what a reader has seen is never lost.
 //! - **Ordered.** Offsets grow with every record of a log. They may have gaps:
@@ -24,7 +24,9 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Cursor, CursorKey, Epoch, Message, Offset, OffsetRange, Position, Record, Retention, Tail};
+use crate::{
+    Answers, Cursor, CursorKey, Epoch, Message, Offset, OffsetRange, Position, Record, Retention, Submission, Tail,
+};
 
 /// The name of a log, for example `topic/7b`. The router makes it; at most 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -236,10 +238,18 @@ pub trait Log: Send + Sync {
     /// Every log that exists, in no order.
     fn logs(&self) -> Vec<LogName>;
 
-    /// Appends one record. It is queued before this returns, so that calls
-    /// made one after the other are stored in that order; the answer comes
-    /// when the record is durable. Creates the log if there is none.
-    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>>;
+    /// Appends records in their order, each for itself: one that is refused does not hold up the
+    /// others. They are queued together before this returns, so that calls made one after the other
+    /// are stored in that order; each is answered when it is durable. Creates logs that there are not.
+    fn submit(&self, submissions: Vec<Submission>);
+
+    /// Appends one record, as [`Log::submit`] does.
+    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
+        let answers = Answers::default();
+        let slot = answers.slot(0);
+        self.submit(vec![Submission { append, slot }]);
+        Box::pin(answers.only())
+    }
 
     /// Opens a log for reading and following, creating it if there is none.
     /// All that was recovered is synced before the answer. A log may be open

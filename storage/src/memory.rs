@@ -19,7 +19,7 @@ use crate::engine::{Counters, epoch_unlike};
 use crate::keys::KEYS_REMEMBERED;
 use crate::{
     Append, AppendError, Appended, Bounds, Budget, Caps, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
-    LogError, LogName, Offset, Opened, Page, Pending, Refusal, Retention, Seek, Settlement,
+    LogError, LogName, Offset, Opened, Page, Refusal, Retention, Seek, Settlement, Submission,
 };
 
 /// The largest record, as [`crate::Record::cost`] counts.
@@ -146,13 +146,15 @@ impl Log for Memory {
         self.state().logs.keys().cloned().collect()
     }
 
-    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        let lane = append.lane.clone();
-        let answer = self.try_append(append);
-        if let (Err(_), Some(lane)) = (&answer, lane) {
-            lane.break_off();
+    fn submit(&self, submissions: Vec<Submission>) {
+        for Submission { append, slot } in submissions {
+            let lane = append.lane.clone();
+            let answer = self.try_append(append);
+            if let (Err(_), Some(lane)) = (&answer, lane) {
+                lane.break_off();
+            }
+            slot.answer(answer);
         }
-        ready(answer).boxed()
     }
 
     fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>> {

@@ -46,9 +46,8 @@ use self::queue::{Job, Reply};
 use self::state::Shared;
 use crate::keys::KEYS_REMEMBERED;
 use crate::{
-    Append, AppendError, Appended, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine,
-    Health, Log, LogError, LogName, Message, Offset, OpenError, Opened, Page, Pending, Refusal, Retention, Seek,
-    Settings, Store,
+    AppendError, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
+    LogError, LogName, Message, Offset, OpenError, Opened, Page, Refusal, Retention, Seek, Settings, Store, Submission,
 };
 
 /// The largest record, as [`crate::Record::cost`] counts.
@@ -94,31 +93,6 @@ pub(crate) fn open(settings: &Settings) -> Result<Store, OpenError> {
 }
 
 impl Sled {
-    /// What can be refused without a turn in the queue.
-    fn at_the_door(&self, append: &Append) -> Result<usize, AppendError> {
-        let bytes = append.messages.iter().map(Message::cost).sum();
-        if bytes > RECORD_BYTES_MAX {
-            return Err(Refusal::TooLarge { bytes, max: RECORD_BYTES_MAX }.into());
-        }
-        match &*self.shared.health.borrow() {
-            Health::Ready => Ok(bytes),
-            health => Err(unavailable(health)),
-        }
-    }
-
-    fn refuse_at_the_door(
-        &self,
-        lane: Option<crate::Lane>,
-        error: AppendError,
-    ) -> Pending<Result<Appended, AppendError>> {
-        if let Some(lane) = lane {
-            // Those of the lane that wait already are not to suffer: it breaks behind them.
-            if let Err(Job::Break(lane)) = self.shared.queue.push(Job::Break(lane)) {
-                lane.break_off();
-            }
-        }
-        ready(Err(error)).boxed()
-    }
 
     /// Asks the writer for something, and waits for its answer.
     fn ask<T: Send + 'static, E: Send + 'static>(
@@ -127,10 +101,22 @@ impl Sled {
         gone: impl Fn() -> E + Send + 'static,
     ) -> BoxFuture<'static, Result<T, E>> {
         let (reply, answer) = oneshot::channel();
-        // A job that is given back drops its reply, which is an answer too.
-        drop(self.shared.queue.push(job(reply)));
+        self.shared.queue.push(job(reply));
         async move { answer.await.unwrap_or_else(|_| Err(gone())) }.boxed()
     }
+}
+
+/// What the writer is asked, after what can be refused without a turn in the queue was. Then those of the lane
+/// that wait already are not to suffer: it breaks behind them.
+fn job(Submission { append, slot }: Submission, health: &Health) -> Option<Job> {
+    let cost = append.messages.iter().map(Message::cost).sum();
+    let error = match health {
+        _ if cost > RECORD_BYTES_MAX => Refusal::TooLarge { bytes: cost, max: RECORD_BYTES_MAX }.into(),
+        Health::Ready => return Some(Job::Append { append, cost, slot }),
+        health => unavailable(health),
+    };
+    slot.answer(Err(error));
+    append.lane.map(Job::Break)
 }
 
 fn closed() -> LogError {
@@ -142,19 +128,15 @@ impl Log for Sled {
         self.shared.all_logs().iter().map(|log| log.name.clone()).collect()
     }
 
-    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        let lane = append.lane.clone();
-        let cost = match self.at_the_door(&append) {
-            Ok(cost) => cost,
-            Err(error) => return self.refuse_at_the_door(lane, error),
-        };
-        let (reply, answer) = oneshot::channel();
-        if self.shared.queue.push(Job::Append { append, cost, reply }).is_err() {
-            let reason = "too much is waiting to be stored".to_owned();
-            return self.refuse_at_the_door(lane, AppendError::Unavailable { reason, full: false });
+    fn submit(&self, submissions: Vec<Submission>) {
+        let health = self.shared.health.borrow().clone();
+        let jobs: Vec<Job> = submissions.into_iter().filter_map(|submission| job(submission, &health)).collect();
+        for given_back in self.shared.queue.push_all(jobs) {
+            if let Job::Append { slot, .. } = given_back {
+                let reason = "too much is waiting to be stored".to_owned();
+                slot.answer(Err(AppendError::Unavailable { reason, full: false }));
+            }
         }
-        let unknown = || AppendError::Unknown { reason: "the writer ended".into() };
-        async move { answer.await.unwrap_or_else(|_| Err(unknown())) }.boxed()
     }
 
     fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>> {
@@ -256,7 +238,7 @@ impl Engine for Sled {
     fn close(&self) -> BoxFuture<'static, ()> {
         let (done, closed) = oneshot::channel();
         // A second close finds the queue ended, and nothing to wait for.
-        drop(self.shared.queue.push(Job::Close(done)));
+        self.shared.queue.push(Job::Close(done));
         closed.map(drop).boxed()
     }
 }

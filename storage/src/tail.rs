@@ -1,11 +1,12 @@
 //! The live end of a log: records as they become durable, handed to each follower once.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
 use crate::Record;
+use crate::mailbox::{Mailbox, Wakes};
 
 /// Unread bytes of one tail beyond which appends to its log are answered
 /// with [`crate::AppendError::Unavailable`].
@@ -17,26 +18,39 @@ pub const TAIL_BYTES_MAX: usize = 16 << 20;
 /// taken. A dropped tail costs nothing.
 #[derive(Debug)]
 pub struct Tail {
-    records: UnboundedReceiver<Arc<Record>>,
-    unread: Arc<AtomicUsize>,
+    /// Taken out, and not yet asked for.
+    here: VecDeque<Arc<Record>>,
+    line: Arc<Line>,
+}
+
+/// What a tail and the log's own end of it share.
+#[derive(Debug, Default)]
+struct Line {
+    records: Mailbox<Arc<Record>>,
+    unread: AtomicUsize,
 }
 
 impl Tail {
     /// The next record, when it comes; `None` when the log was deleted or the engine closed.
     pub async fn next(&mut self) -> Option<Arc<Record>> {
-        let record = self.records.recv().await?;
-        Some(self.taken(record))
+        if self.here.is_empty() {
+            self.here = poll_fn(|context| self.line.records.poll_take(context)).await;
+        }
+        self.take()
     }
 
     /// The next record if it is there already.
     pub fn try_next(&mut self) -> Option<Arc<Record>> {
-        let record = self.records.try_recv().ok()?;
-        Some(self.taken(record))
+        if self.here.is_empty() {
+            self.here = self.line.records.take();
+        }
+        self.take()
     }
 
-    fn taken(&self, record: Arc<Record>) -> Arc<Record> {
-        self.unread.fetch_sub(weight(&record), Ordering::AcqRel);
-        record
+    fn take(&mut self) -> Option<Arc<Record>> {
+        let record = self.here.pop_front()?;
+        self.line.unread.fetch_sub(weight(&record), Ordering::AcqRel);
+        Some(record)
     }
 }
 
@@ -48,30 +62,27 @@ pub(crate) struct Tails {
 }
 
 #[derive(Debug)]
-struct Follower {
-    records: UnboundedSender<Arc<Record>>,
-    unread: Arc<AtomicUsize>,
-}
+struct Follower(Arc<Line>);
 
 impl Tails {
     /// A tail that begins with the next published record.
     pub(crate) fn follow(&mut self) -> Tail {
         self.forget_dropped();
-        let (sender, records) = unbounded_channel();
-        let unread = Arc::new(AtomicUsize::new(0));
-        self.followers.push(Follower { records: sender, unread: Arc::clone(&unread) });
-        Tail { records, unread }
+        let line = Arc::<Line>::default();
+        self.followers.push(Follower(Arc::clone(&line)));
+        Tail { here: VecDeque::new(), line }
     }
 
-    /// Hands a durable record to every tail that still has a reader.
-    pub(crate) fn publish(&mut self, record: &Arc<Record>) {
-        self.followers.retain(|follower| follower.push(record));
+    /// Hands durable records to every tail that still has a reader, which learns of them when `wakes` is dropped.
+    pub(crate) fn publish(&mut self, records: &[Arc<Record>], wakes: &mut Wakes) {
+        self.forget_dropped();
+        self.followers.iter().for_each(|follower| follower.push(records, wakes));
     }
 
     /// Whether some reader has let too much pile up.
     pub(crate) fn is_overfull(&mut self) -> bool {
         self.forget_dropped();
-        self.followers.iter().any(|follower| follower.unread.load(Ordering::Acquire) > TAIL_BYTES_MAX)
+        self.followers.iter().any(|follower| follower.0.unread.load(Ordering::Acquire) > TAIL_BYTES_MAX)
     }
 
     /// Ends every tail after what was published.
@@ -80,14 +91,26 @@ impl Tails {
     }
 
     fn forget_dropped(&mut self) {
-        self.followers.retain(|follower| !follower.records.is_closed());
+        self.followers.retain(Follower::has_reader);
     }
 }
 
 impl Follower {
-    fn push(&self, record: &Arc<Record>) -> bool {
-        self.unread.fetch_add(weight(record), Ordering::AcqRel);
-        self.records.send(Arc::clone(record)).is_ok()
+    fn push(&self, records: &[Arc<Record>], wakes: &mut Wakes) {
+        let weight = records.iter().map(|record| weight(record)).sum();
+        self.0.unread.fetch_add(weight, Ordering::AcqRel);
+        self.0.records.put(records.iter().cloned(), wakes);
+    }
+
+    /// The other end of the line has not been dropped.
+    fn has_reader(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.records.shut();
     }
 }
 

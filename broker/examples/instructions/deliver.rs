@@ -101,7 +101,7 @@ async fn class() -> Arc<Classroom> {
     };
     let room = Classroom::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own");
     for _ in 0..MESSAGES {
-        room.append(one(room.log())).await.expect("it is stored");
+        room.store().append(one(room.log())).await.expect("it is stored");
     }
     room.catch_up().await;
     room

@@ -4,30 +4,25 @@
 //! that are there already. Whoever waits for them gives up soon, and then they
 //! are forgotten.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use homeroom_storage::{AppendError, Appended, Pending};
+use homeroom_storage::{AppendError, Appended};
 
 /// Records of one room.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Coming(Arc<AtomicUsize>);
+#[derive(Debug, Default)]
+pub(super) struct Coming(AtomicUsize);
 
 impl Coming {
     /// Counts an append until its record is there or it is known that none comes.
-    pub(super) fn expect(
-        &self,
-        append: Pending<Result<Appended, AppendError>>,
-    ) -> Pending<Result<Appended, AppendError>> {
+    pub(super) fn expect(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
-        let coming = self.clone();
-        Box::pin(async move {
-            let answer = append.await;
-            if answer.as_ref().map_or(true, |appended| appended.duplicate) {
-                coming.arrived();
-            }
-            answer
-        })
+    }
+
+    /// An append was answered. If no record comes of it, nothing has to be waited for.
+    pub(super) fn was_answered(&self, answer: &Result<Appended, AppendError>) {
+        if answer.as_ref().map_or(true, |appended| appended.duplicate) {
+            self.arrived();
+        }
     }
 
     /// One less is to come.
@@ -53,22 +48,22 @@ mod tests {
 
     use super::*;
 
-    fn appended(duplicate: bool) -> Pending<Result<Appended, AppendError>> {
-        let position = Position::new(Epoch(1), Offset(1));
-        Box::pin(async move { Ok(Appended { position, time: 0, duplicate }) })
+    fn appended(duplicate: bool) -> Result<Appended, AppendError> {
+        Ok(Appended { position: Position::new(Epoch(1), Offset(1)), time: 0, duplicate })
     }
 
-    #[tokio::test]
-    async fn a_record_comes_until_it_is_there_or_never_will_be() {
+    #[test]
+    fn a_record_comes_until_it_is_there_or_never_will_be() {
         let coming = Coming::default();
-        let answer = coming.expect(appended(false));
+        coming.expect();
         assert!(coming.is_any());
-        answer.await.expect("stored");
+        coming.was_answered(&appended(false));
         assert!(coming.is_any(), "it is stored, and not yet in the room");
         coming.arrived();
         assert!(!coming.is_any());
 
-        coming.expect(appended(true)).await.expect("known");
+        coming.expect();
+        coming.was_answered(&appended(true));
         assert!(!coming.is_any(), "a duplicate is no news");
         coming.arrived();
         assert!(!coming.is_any());

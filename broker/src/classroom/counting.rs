@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use homeroom_storage::{
-    Append, AppendError, Appended, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine,
-    Health, Log, LogError, LogName, Offset, OpenError, Opened, Page, Pending, Retention, Seek, Store,
+    Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log, LogError, LogName,
+    Offset, OpenError, Opened, Page, Retention, Seek, Store, Submission,
 };
 use tokio::sync::watch;
 
@@ -30,8 +30,8 @@ impl Log for Counting {
         self.inner.logs()
     }
 
-    fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        self.inner.append(append)
+    fn submit(&self, submissions: Vec<Submission>) {
+        self.inner.submit(submissions);
     }
 
     fn open(&self, log: &LogName, retention: Retention) -> BoxFuture<'static, Result<Opened, LogError>> {

@@ -32,8 +32,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use homeroom_storage::{
-    Append, AppendError, Appended, Cursor, Epoch, LogError, LogName, Message, Offset, Pending, Record, Retention, Seek,
-    Store,
+    AppendError, Appended, Cursor, Epoch, LogError, LogName, Message, Offset, Record, Retention, Seek, Store,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -169,9 +168,14 @@ impl Classroom {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Appends one record. Queued before this returns; resolves when it is durable.
-    pub fn append(&self, append: Append) -> Pending<Result<Appended, AppendError>> {
-        self.coming.expect(self.store.append(append))
+    /// An append to its log is handed to the store: its record will be news in a moment.
+    pub fn expect(&self) {
+        self.coming.expect();
+    }
+
+    /// That append was answered.
+    pub fn was_answered(&self, answer: &Result<Appended, AppendError>) {
+        self.coming.was_answered(answer);
     }
 
     /// Shows a message that no log keeps to those who are here, behind the record at `after` and

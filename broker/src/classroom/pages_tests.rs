@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::FutureExt;
-use homeroom_storage::{EngineKind, Log, OffsetRange};
+use homeroom_storage::{Append, EngineKind, Log, OffsetRange};
 use proptest::prelude::*;
 
 use super::bell::Bell;
@@ -49,7 +49,7 @@ impl House {
             deadline: None,
             lane: None,
         };
-        while self.room.append(append.clone()).now_or_never().is_some_and(|answer| answer.is_err()) {
+        while self.room.store.append(append.clone()).now_or_never().is_some_and(|answer| answer.is_err()) {
             // The room has not taken in what it holds for it.
             self.room.catch_up().await;
         }

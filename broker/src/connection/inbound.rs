@@ -315,24 +315,29 @@ impl Connection {
             .get_or_insert_with(|| Box::new(Barrier::new(pings, heart_beat, pace, random().unwrap_or_default())))
     }
 
-    /// An append or a cursor is on disk, or is not.
-    pub(super) fn landed(&mut self, landed: &Landed) {
+    /// Appends and cursors are on disk, or are not.
+    pub(super) fn landed(&mut self, landed: Vec<Landed>) {
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.is_empty()) {
             self.in_flight = None;
         }
-        self.rooms.note(landed);
-        match &landed.result {
-            Ok(appended) => {
-                if let Some(appended) = appended {
-                    self.services.metrics.published(true, u64::from(!appended.duplicate));
+        for landed in landed {
+            self.rooms.note(&landed);
+            let appended = match landed.result {
+                Ok(appended) => appended,
+                Err(refusal) => {
+                    // Nothing is said after ERROR.
+                    self.refuse(landed.ticket, refusal);
+                    return;
                 }
+            };
+            if let Some(appended) = &appended {
+                self.services.metrics.published(true, u64::from(!appended.duplicate));
+            }
+            if let Some(ticket) = landed.ticket {
                 let headers = publish::receipt(appended.as_ref());
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
-                if let Some(ticket) = landed.ticket {
-                    self.session.confirm(ticket, &headers);
-                }
+                self.session.confirm(ticket, &headers);
             }
-            Err(refusal) => drop(self.refuse(landed.ticket, refusal.clone())),
         }
     }
 

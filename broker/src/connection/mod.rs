@@ -114,7 +114,7 @@ enum Outcome {
 enum Woken {
     ByPeer,
     ByBell,
-    ByStore(publish::Landed),
+    ByStore(Vec<publish::Landed>),
     ByOutcome(Outcome),
     ByTurn(Turn),
     InTime,
@@ -272,7 +272,7 @@ impl Connection {
         match woken {
             Woken::ByPeer => self.receive(),
             Woken::ByBell => self.heed_the_bell(),
-            Woken::ByStore(landed) => self.landed(&landed),
+            Woken::ByStore(landed) => self.landed(landed),
             Woken::ByOutcome(outcome) => {
                 self.busy = None;
                 self.take_up(outcome);
@@ -338,6 +338,13 @@ impl Connection {
 
     /// Does what the session and the answers ask for, until there is nothing more to do now.
     fn advance(&mut self) {
+        self.take_up_events();
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.submit(&**self.services.registry.store());
+        }
+    }
+
+    fn take_up_events(&mut self) {
         for _ in 0..EVENTS_AT_ONCE {
             if matches!(self.phase, Phase::Over(_)) {
                 return;
@@ -525,7 +532,7 @@ impl Connection {
     }
 }
 
-async fn next_landed(in_flight: &mut Option<Box<InFlight>>) -> publish::Landed {
+async fn next_landed(in_flight: &mut Option<Box<InFlight>>) -> Vec<publish::Landed> {
     match in_flight {
         Some(in_flight) => in_flight.next().await,
         None => std::future::pending().await,

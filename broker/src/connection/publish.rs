@@ -9,8 +9,10 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, Stream};
 use homeroom_protocol::{Headers, Refusal, Send, Ticket};
 use homeroom_storage::{
-    Append, AppendError, Appended, Lane, LogName, Message, Offset, Refusal as StoreRefusal, Settlement,
+    Answer, Answers, Append, AppendError, Appended, Engine, Lane, LogName, Message, Offset, Refusal as StoreRefusal,
+    Settlement, Submission,
 };
+use slab::Slab;
 
 use super::disconnect::{code, refusal};
 use super::envelope;
@@ -121,10 +123,20 @@ impl Rooms {
 /// What this connection waits for: appends on their way to the disk, and cursors.
 #[derive(Default)]
 pub(super) struct InFlight {
-    waiting: FuturesUnordered<Landing>,
+    /// Appends that go to the store together: one wake-up of its writer for all that was read at once.
+    gathered: Vec<Submission>,
+    answers: Answers,
+    appends: Slab<Appending>,
+    others: FuturesUnordered<Landing>,
     lanes: HashMap<LogName, (Lane, usize)>,
     bytes: usize,
-    messages: usize,
+}
+
+/// An append that has no answer yet.
+struct Appending {
+    room: Arc<Classroom>,
+    ticket: Option<Ticket>,
+    bytes: usize,
 }
 
 /// Something that was waited for has been answered.
@@ -135,29 +147,28 @@ pub(super) struct Landed {
     /// What came of it.
     pub result: Result<Option<Appended>, Refusal>,
     log: Option<LogName>,
-    bytes: usize,
 }
 
 struct Landing {
-    answer: Pin<Box<dyn Future<Output = Result<Option<Appended>, Refusal>> + std::marker::Send>>,
-    landed: Option<Landed>,
+    answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + std::marker::Send>>,
+    ticket: Option<Ticket>,
 }
 
 impl Future for Landing {
     type Output = Landed;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
-        let Poll::Ready(result) = self.answer.as_mut().poll(context) else { return Poll::Pending };
-        let landed = self.landed.take().expect("a future is not polled after it was ready");
-        Poll::Ready(Landed { result, ..landed })
+        let ticket = self.ticket;
+        let landed = |answer: Result<(), Refusal>| Landed { ticket, result: answer.map(|()| None), log: None };
+        self.answer.as_mut().poll(context).map(landed)
     }
 }
 
 impl InFlight {
-    /// Appends messages to one room as one record. Queued before this returns.
+    /// Appends messages to one room as one record, with the next [`InFlight::submit`].
     pub(super) fn append(
         &mut self,
-        room: &Classroom,
+        room: &Arc<Classroom>,
         messages: Vec<Message>,
         key: Option<Box<str>>,
         settlements: Vec<Settlement>,
@@ -166,11 +177,18 @@ impl InFlight {
         let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
         let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
         *waiting += 1;
-        let lane = Some(lane.clone());
-        let append = Append { log: log.clone(), messages, settlements, key, deadline: None, lane };
-        let answer = room.append(append);
-        let answer = Box::pin(async move { answer.await.map(Some).map_err(|error| append_refusal(&error)) });
-        self.wait(Landing { answer, landed: Some(Landed { ticket, result: Ok(None), log: Some(log), bytes }) });
+        let append = Append { log, messages, settlements, key, deadline: None, lane: Some(lane.clone()) };
+        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes });
+        self.bytes += bytes;
+        room.expect();
+        self.gathered.push(Submission { append, slot: self.answers.slot(number) });
+    }
+
+    /// Hands the store what was gathered, in its order.
+    pub(super) fn submit(&mut self, store: &dyn Engine) {
+        if !self.gathered.is_empty() {
+            store.submit(std::mem::take(&mut self.gathered));
+        }
     }
 
     /// Waits for something that is no append.
@@ -179,21 +197,28 @@ impl InFlight {
         ticket: Option<Ticket>,
         answer: impl Future<Output = Result<(), Refusal>> + std::marker::Send + 'static,
     ) {
-        let answer = Box::pin(async move { answer.await.map(|()| None) });
-        self.wait(Landing { answer, landed: Some(Landed { ticket, result: Ok(None), log: None, bytes: 0 }) });
+        self.others.push(Landing { answer: Box::pin(answer), ticket });
     }
 
-    /// The next answer; only to be awaited when something is in flight.
-    pub(super) async fn next(&mut self) -> Landed {
-        let landed = std::future::poll_fn(|context| Pin::new(&mut self.waiting).poll_next(context)).await;
-        let landed = landed.expect("only awaited when something is in flight");
-        self.settle(&landed);
-        landed
+    /// The answers that have come since, at least one; only to be awaited when something is in flight.
+    pub(super) async fn next(&mut self) -> Vec<Landed> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<Landed>> {
+        let mut landed = Vec::new();
+        while let Poll::Ready(Some(other)) = Pin::new(&mut self.others).poll_next(context) {
+            landed.push(other);
+        }
+        if let Poll::Ready(answers) = self.answers.poll(context) {
+            landed.extend(answers.into_iter().map(|answer| self.settle(answer)));
+        }
+        if landed.is_empty() { Poll::Pending } else { Poll::Ready(landed) }
     }
 
     /// Whether nothing is in flight.
     pub(super) fn is_empty(&self) -> bool {
-        self.messages == 0
+        self.appends.is_empty() && self.others.is_empty()
     }
 
     /// Whether an append to this log is in flight.
@@ -203,18 +228,14 @@ impl InFlight {
 
     /// How much is in flight: messages and their bytes.
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.messages, self.bytes)
+        (self.appends.len() + self.others.len(), self.bytes)
     }
 
-    fn wait(&mut self, landing: Landing) {
-        let bytes = landing.landed.as_ref().map_or(0, |landed| landed.bytes);
-        (self.messages, self.bytes) = (self.messages + 1, self.bytes + bytes);
-        self.waiting.push(landing);
-    }
-
-    fn settle(&mut self, landed: &Landed) {
-        (self.messages, self.bytes) = (self.messages - 1, self.bytes - landed.bytes);
-        let Some(log) = &landed.log else { return };
+    fn settle(&mut self, Answer { number, result }: Answer) -> Landed {
+        let Appending { room, ticket, bytes } = self.appends.remove(number);
+        self.bytes -= bytes;
+        room.was_answered(&result);
+        let log = room.log();
         if let Some((_, waiting)) = self.lanes.get_mut(log) {
             *waiting -= 1;
             if *waiting == 0 {
@@ -222,12 +243,15 @@ impl InFlight {
                 self.lanes.remove(log);
             }
         }
+        let result = result.map(Some).map_err(|error| append_refusal(&error));
+        Landed { ticket, result, log: Some(log.clone()) }
     }
 }
 
 impl std::fmt::Debug for InFlight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InFlight").field("messages", &self.messages).field("bytes", &self.bytes).finish_non_exhaustive()
+        let (messages, bytes) = self.load();
+        f.debug_struct("InFlight").field("messages", &messages).field("bytes", &bytes).finish_non_exhaustive()
     }
 }
 

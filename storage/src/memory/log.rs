@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::keys::{KeyIndex, Known};
+use crate::mailbox::Wakes;
 use crate::tail::Tails;
 use crate::{
     AppendError, Appended, Bounds, Budget, Epoch, Message, Offset, OffsetRange, Opened, Page, Position, Record,
@@ -69,7 +70,7 @@ impl MemoryLog {
         let record = Record { epoch: self.epoch, offset: self.head, time: self.time, messages: messages.into() };
         self.bytes += record.cost() as u64;
         let record = Arc::new(record);
-        self.tails.publish(&record);
+        self.tails.publish(std::slice::from_ref(&record), &mut Wakes::default());
         self.records.push_back(record);
         Ok(Appended { position: Position::new(self.epoch, self.head), time: self.time, duplicate: false })
     }

@@ -22,6 +22,7 @@ use super::queue::{Job, Reply, Work};
 use super::state::{LogInner, LogState, Shared};
 use crate::engine::{COMMIT_BUCKETS_MICROS, epoch_unlike};
 use crate::keys::Known;
+use crate::mailbox::Wakes;
 use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Retention, Settlement};
 
 /// A commit that takes longer is worth a word.
@@ -68,10 +69,10 @@ impl Writer {
         let mut batch = Batch::default();
         for job in jobs {
             match job {
-                Job::Append { append, reply, .. } => {
+                Job::Append { append, slot, .. } => {
                     let lane = append.lane.clone();
                     let answer = self.stage(append, &mut batch);
-                    batch.answer(lane, reply, answer);
+                    batch.answer(lane, slot, answer);
                 }
                 Job::Break(lane) => lane.break_off(),
                 Job::Open { log, retention, reply } => self.stage_open(log, retention, reply, &mut batch),
@@ -146,7 +147,7 @@ impl Writer {
     /// Makes a batch durable, shows it and answers.
     pub(crate) fn finish(&mut self, mut batch: Batch) {
         if !batch.has_writes() {
-            return batch.confirm();
+            return batch.confirm(&mut Wakes::default());
         }
         let Some(disk) = self.disk.clone().filter(|_| !self.has_failed()) else {
             self.undo(&batch);
@@ -159,8 +160,10 @@ impl Writer {
         match batch.write_to(&disk) {
             Ok(()) => {
                 self.count(begun.elapsed());
-                self.show(&batch);
-                batch.confirm();
+                // Followers and publishers are woken together, at the end.
+                let mut wakes = Wakes::default();
+                self.show(&batch, &mut wakes);
+                batch.confirm(&mut wakes);
             }
             Err(fault) => {
                 drop(disk);
@@ -172,7 +175,7 @@ impl Writer {
     }
 
     /// It is durable: now it may be seen.
-    fn show(&mut self, batch: &Batch) {
+    fn show(&mut self, batch: &Batch, wakes: &mut Wakes) {
         for log in &batch.created {
             self.shared.add_log(log);
         }
@@ -187,7 +190,7 @@ impl Writer {
             records += staged.records.len() as u64;
             bytes += end.bytes_before.saturating_sub(inner.head.bytes);
             inner.head = desk.head();
-            staged.records.iter().for_each(|record| inner.tails.publish(record));
+            inner.tails.publish(&staged.records, wakes);
             drop(inner);
             let (log, name) = (staged.log.id, staged.log.name.clone());
             marks.push(Mark { log, epoch: staged.log.epoch, head: end.previous, name });

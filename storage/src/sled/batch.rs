@@ -13,9 +13,10 @@ use super::layout::{NEXT_ID_KEY, Stored};
 use super::queue::Reply;
 use super::state::LogState;
 use crate::keys::Known;
+use crate::mailbox::Wakes;
 use crate::{
     Append, AppendError, Appended, Cursor, CursorKey, CursorsError, Lane, LogError, Message, Offset, Opened, Position,
-    Record, Refusal,
+    Record, Refusal, Slot,
 };
 
 /// What will be written, and who waits for it.
@@ -45,7 +46,7 @@ pub(crate) struct Staged {
 
 #[derive(Debug)]
 struct Answer {
-    reply: Reply<Appended, AppendError>,
+    slot: Slot,
     lane: Option<Lane>,
     answer: Result<Appended, AppendError>,
 }
@@ -55,13 +56,13 @@ impl Batch {
     pub(crate) fn answer(
         &mut self,
         lane: Option<Lane>,
-        reply: Reply<Appended, AppendError>,
+        slot: Slot,
         answer: Result<Appended, AppendError>,
     ) {
         if let (Err(_), Some(lane)) = (&answer, &lane) {
             lane.break_off();
         }
-        self.appends.push(Answer { reply, lane, answer });
+        self.appends.push(Answer { slot, lane, answer });
     }
 
     pub(crate) fn wait_for_log(&mut self, log: Arc<LogState>, reply: Reply<Opened, LogError>) {
@@ -141,13 +142,13 @@ impl Batch {
         self.logs.values().map(|staged| (staged, staged.packer.end()))
     }
 
-    /// It is durable: answers everybody.
-    pub(crate) fn confirm(self) {
-        for Answer { reply, answer, .. } in self.appends {
-            // Whoever asked may have gone; the record is stored all the same.
-            let _ = reply.send(answer);
+    /// It is durable: answers everybody. Publishers learn of it when `wakes` is dropped.
+    pub(crate) fn confirm(self, wakes: &mut Wakes) {
+        for Answer { slot, answer, .. } in self.appends {
+            slot.put(answer, wakes);
         }
         for (log, reply) in self.opens {
+            // Nobody may be waiting any more.
             let _ = reply.send(log.follow().ok_or_else(|| LogError::Unavailable("the log has ended".into())));
         }
         for reply in self.syncs {
@@ -157,11 +158,12 @@ impl Batch {
 
     /// It is not, or nobody knows: tells everybody who was promised something.
     pub(crate) fn refuse(self, error: &AppendError) {
-        for Answer { reply, lane, answer } in self.appends {
+        let mut wakes = Wakes::default();
+        for Answer { slot, lane, answer } in self.appends {
             if let (Ok(_), Some(lane)) = (&answer, &lane) {
                 lane.break_off();
             }
-            let _ = reply.send(answer.and(Err(error.clone())));
+            slot.put(answer.and(Err(error.clone())), &mut wakes);
         }
         for (_, reply) in self.opens {
             let _ = reply.send(Err(LogError::Unavailable(error.to_string())));

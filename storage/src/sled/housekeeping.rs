@@ -146,7 +146,7 @@ impl Writer {
                 let done = self.delete(&log);
                 let _ = reply.send(done);
             }
-            others => self.shared.queue.push(others).map_or((), drop),
+            others => self.shared.queue.push(others),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::{Append, AppendError, Appended, CursorsError, Lane, LogError, LogName, Offset, Opened, Retention};
+use crate::{Append, CursorsError, Lane, LogError, LogName, Offset, Opened, Retention, Slot};
 
 /// Records of one commit at most.
 const BATCH_RECORDS_MAX: usize = 1024;
@@ -20,7 +20,7 @@ pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Store a record.
-    Append { append: Append, cost: usize, reply: Reply<Appended, AppendError> },
+    Append { append: Append, cost: usize, slot: Slot },
     /// An append of this lane was refused at the door: those behind it fail.
     Break(Lane),
     /// Make a log or give it a retention, and follow it.
@@ -60,6 +60,8 @@ struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
     ended: bool,
+    /// The writer waits, and has to be woken: a wake-up is a system call, even one that wakes nobody.
+    idle: bool,
 }
 
 impl Queue {
@@ -67,25 +69,48 @@ impl Queue {
         Queue { state: Mutex::default(), came: Condvar::new(), bytes_max }
     }
 
-    /// Queues a job. One that does not fit, or comes after the end, is given back.
-    pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
-        let mut state = self.state();
-        let bytes = state.bytes + job.bytes();
-        if state.ended || (job.bytes() > 0 && bytes > self.bytes_max) {
-            return Err(job);
+    /// Queues a job. One that comes after the end is dropped, and with it its reply, which is an answer too.
+    pub(crate) fn push(&self, job: Job) {
+        drop(self.push_all([job]));
+    }
+
+    /// Queues jobs in their order, and wakes the writer once. What comes after the end, and appends for which
+    /// there is no room, are given back. The latter break their lanes in their place, so that those of the lane
+    /// that wait already do not suffer.
+    pub(crate) fn push_all(&self, jobs: impl IntoIterator<Item = Job>) -> Vec<Job> {
+        let (mut state, mut given_back) = (self.state(), Vec::new());
+        for job in jobs {
+            let bytes = state.bytes + job.bytes();
+            let lane = job.lane().cloned();
+            if state.ended {
+                lane.iter().for_each(Lane::break_off);
+                given_back.push(job);
+            } else if job.bytes() > 0 && bytes > self.bytes_max {
+                state.jobs.extend(lane.map(Job::Break));
+                given_back.push(job);
+            } else {
+                state.bytes = bytes;
+                state.jobs.push_back(job);
+            }
         }
-        state.bytes = bytes;
-        state.jobs.push_back(job);
+        let wakes = state.idle && !state.jobs.is_empty();
+        state.idle &= !wakes;
         drop(state);
-        self.came.notify_one();
-        Ok(())
+        if wakes {
+            self.came.notify_one();
+        }
+        given_back
     }
 
     /// Takes all that may share a commit, waiting for the first of it.
     pub(crate) fn take(&self, patience: Duration) -> Work {
-        let idle = |state: &mut State| state.jobs.is_empty() && !state.ended;
+        let idle = |state: &mut State| {
+            state.idle = state.jobs.is_empty() && !state.ended;
+            state.idle
+        };
         let waited = self.came.wait_timeout_while(self.state(), patience, idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle = false;
         match state.jobs.front() {
             None if state.ended => Work::Ended,
             None => Work::Nothing,
@@ -137,6 +162,14 @@ impl Job {
         match self {
             Job::Append { cost, .. } => cost + 128,
             _ => 0,
+        }
+    }
+
+    fn lane(&self) -> Option<&Lane> {
+        match self {
+            Job::Append { append, .. } => append.lane.as_ref(),
+            Job::Break(lane) => Some(lane),
+            _ => None,
         }
     }
 
