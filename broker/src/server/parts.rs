@@ -23,7 +23,7 @@ pub(super) fn storage(storage: &Storage) -> homeroom_storage::Settings {
         cache_bytes: storage.cache_bytes,
         queue_bytes_max: in_memory(storage.queue_bytes_max),
         open_timeout: storage.open_timeout,
-        ..homeroom_storage::Settings::default()
+        scrub_after: storage.scrub_after,
     }
 }
 
@@ -32,7 +32,10 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
     let delivery = &settings.delivery;
     classroom::Settings {
         recent: recent::Limits { messages: delivery.recent_messages, bytes: in_memory(delivery.recent_bytes) },
-        pages: pages::Limits::default(),
+        pages: pages::Limits {
+            room_bytes: in_memory(delivery.pages_bytes_per_classroom),
+            all: pages::Allowance::new(in_memory(delivery.pages_bytes)),
+        },
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
     }
@@ -96,4 +99,32 @@ pub(super) fn tuning(settings: &Settings) -> Tuning {
 /// A size as memory counts it.
 fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_store_waits_with_its_scrub_as_long_as_the_settings_say() {
+        let settings = Storage { scrub_after: Duration::from_secs(7), ..Storage::default() };
+        assert_eq!(storage(&settings).scrub_after, Duration::from_secs(7));
+        let default = storage(&Storage::default()).scrub_after;
+        assert_eq!(default, homeroom_storage::Settings::default().scrub_after);
+    }
+
+    #[test]
+    fn classrooms_keep_as_many_pages_as_the_settings_say() {
+        let mut settings = Settings::default();
+        let pages = |settings: &Settings| {
+            let pages = rooms(settings).pages;
+            (pages.room_bytes, pages.all.bytes())
+        };
+        let default = pages::Limits::default();
+        assert_eq!(pages(&settings), (default.room_bytes, default.all.bytes()));
+        (settings.delivery.pages_bytes_per_classroom, settings.delivery.pages_bytes) = (1, 2);
+        assert_eq!(pages(&settings), (1, 2));
+    }
 }
