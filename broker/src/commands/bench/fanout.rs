@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::crowd::Heard;
-use super::flags::{Measure, Target, at_least_one, body, seconds};
-use super::process::Process;
+use super::flags::{Trial, at_least_one, body, seconds};
 use super::progress::Progress;
 use super::report::{Results, Stretch};
 use super::scene::{Listeners, Scene, all_rooms_are_taken};
@@ -35,10 +34,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Connections that listen
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = at_least_one)]
     receivers: usize,
@@ -67,14 +63,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     all_rooms_are_taken(flags.rooms, flags.receivers)?;
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
-    let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
+    let server = flags.trial.server()?;
+    let mut scene = Scene::new(&flags.trial.target, flags.rooms, flags.receivers + 1, "--receivers")?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.receivers, durable: false, first: 0 };
     let receivers = scene.seat(scene.rooms(), listeners, publisher)?;
     let mut load = Load::new(flags, &scene, publisher, receivers);
 
-    let warm_up = Duration::from_secs_f64(flags.measure.warm_up);
+    let warm_up = flags.trial.warm_up();
     load.run(&mut scene, Until::Time(warm_up), &Progress::timed("warming up", warm_up))?;
     let (until, progress) = match flags.messages {
         Some(messages) => (Until::Messages(messages as u64), Progress::new("messages", messages as u64)),
@@ -94,15 +90,9 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     results.count("messages", messages, "messages");
     results.count("deliveries", deliveries, "deliveries");
     results.figure("deliveries_per_second", deliveries as f64 / spent.seconds, "deliveries/s", "");
-    if let Some(cpu) = spent.server_cpu_seconds {
-        let each = cpu / deliveries.max(1) as f64 * 1e6;
-        results.figure("cpu_seconds_per_million_deliveries", each, "server CPU", "s per million deliveries");
-    }
-    if let Some(server) = server {
-        results.bytes("rss_bytes", server.resident_bytes()?, "server memory");
-    }
-    spent.tell(&mut results);
-    results.tell("fanout", &flags.target.url, flags, &flags.measure)
+    results.cpu_per_million("deliveries", deliveries, spent.server_cpu_seconds);
+    results.memory(server)?;
+    results.tell("fanout", &flags.trial, flags, &spent)
 }
 
 #[derive(Clone, Copy)]
