@@ -7,11 +7,13 @@
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `member` `conversation` | thousands of connections on one thread |
 //! | `alarm` | waking at a time, to the microsecond |
+//! | `closed_loop` | messages that wait for those before them |
 //! | `timetable` | a class that goes on by the clock |
 //! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
 //! | `line` | WebSocket frames over a nonblocking socket, for both sides |
+//! | `flags` | what every load is told |
 //! | `process` `report` `progress` | what it cost, and how it is told |
 //!
 //! # Report
@@ -38,6 +40,7 @@
 
 mod alarm;
 mod beside;
+mod closed_loop;
 mod conversation;
 mod crowd;
 mod durable;
