@@ -12,7 +12,7 @@
 //! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
-//! | `line` | WebSocket frames over a nonblocking socket, for both sides |
+//! | `line` `framing` | nonblocking sockets and the WebSocket frames on them, for both sides |
 //! | `flags` | what every load is told |
 //! | `process` `report` `progress` | what it cost, and how it is told |
 //!
@@ -46,6 +46,7 @@ mod crowd;
 mod durable;
 mod fanout;
 mod flags;
+mod framing;
 mod idle;
 mod late;
 mod latency;

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use homeroom_protocol::{Frame, Headers, MessageHead, Version, encode_message};
 
-use super::super::line::{Side, text};
+use super::super::framing::{Side, text};
 
 /// A SEND.
 pub(super) struct Publication {
