@@ -6,6 +6,7 @@
 //! | `raw` | the bare server, the floor of all figures |
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `member` `conversation` | thousands of connections on one thread |
+//! | `arrivals` | whose turn it is to connect |
 //! | `alarm` | waking at a time, to the microsecond |
 //! | `closed_loop` | messages that wait for those before them |
 //! | `timetable` | a class that goes on by the clock |
@@ -39,6 +40,7 @@
 //! Never here: anything of the broker. A load knows it by its address alone.
 
 mod alarm;
+mod arrivals;
 mod beside;
 mod closed_loop;
 mod conversation;
