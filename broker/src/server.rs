@@ -1,27 +1,25 @@
 //! The one place that builds every part and takes them down again.
 
+mod parts;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeroom_protocol as stomp;
 use homeroom_storage::{Health, OpenError, Store};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::classroom;
-use crate::classroom::recent;
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
-use crate::http::{Deadlines, Door, Origins, Site};
+use crate::http::{Door, Origins, Site};
 use crate::metrics::Metrics;
-use crate::router::Rules;
-use crate::settings::{Engine, Settings, Unprefixed};
+use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::transport::Link;
-use crate::transport::listener::{self, Tuning};
+use crate::transport::listener;
 use crate::{admin, http};
 
 /// The name in CONNECTED and at `/v1/info`.
@@ -124,10 +122,10 @@ impl Listeners {
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
         let door = Door::new(services.clone(), Origins::new(allowed, loopback_only));
-        tasks.spawn(serve_http(self.http, Site::public(door, deadlines(settings)), services.clone()));
+        tasks.spawn(serve_http(self.http, Site::public(door, parts::deadlines(settings)), services.clone()));
         if let Some(listener) = self.management {
             let routes = admin::routes(services.clone());
-            let site = Site::plain(routes, deadlines(settings), services.shutdown.clone());
+            let site = Site::plain(routes, parts::deadlines(settings), services.shutdown.clone());
             tasks.spawn(serve_http(listener, site, services.clone()));
         }
         if let Some(listener) = self.stomp {
@@ -141,49 +139,21 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError>
 }
 
 async fn serve_http(listener: TcpListener, site: Arc<Site>, services: Arc<Services>) {
-    listener::accept(listener, tuning(&services), services.shutdown.clone(), move |stream, peer| {
+    listener::accept(listener, parts::tuning(&services.settings), services.shutdown.clone(), move |stream, peer| {
         http::serve(site.clone(), stream, peer)
     })
     .await;
 }
 
-fn deadlines(settings: &Settings) -> Deadlines {
-    let http = &settings.http;
-    Deadlines {
-        headers: http.header_timeout,
-        idle: http.upgrade_timeout,
-        header_bytes: usize::try_from(http.header_bytes_max).unwrap_or(usize::MAX),
-    }
-}
-
 async fn serve_stomp(listener: TcpListener, services: Arc<Services>) {
-    listener::accept(listener, tuning(&services), services.shutdown.clone(), move |stream, peer| {
+    listener::accept(listener, parts::tuning(&services.settings), services.shutdown.clone(), move |stream, peer| {
         connection::serve(services.clone(), services.session.clone(), Link::tcp(stream, peer))
     })
     .await;
 }
 
-fn tuning(services: &Services) -> Tuning {
-    let low_water = services.settings.delivery.not_sent_low_water;
-    Tuning { not_sent_low_water: u32::try_from(low_water).unwrap_or(u32::MAX) }
-}
-
 async fn open_store(settings: &Settings) -> Result<Store, RunError> {
-    let storage = &settings.storage;
-    let wanted = homeroom_storage::Settings {
-        engine: match storage.engine {
-            Engine::Sled => homeroom_storage::EngineKind::Sled,
-            Engine::Memory => homeroom_storage::EngineKind::Memory,
-        },
-        path: storage.path.clone(),
-        free_space_min: storage.free_space_min,
-        ballast_bytes: storage.ballast,
-        cursor_ttl: storage.cursor_ttl,
-        cache_bytes: storage.cache_bytes,
-        queue_bytes_max: usize::try_from(storage.queue_bytes_max).unwrap_or(usize::MAX),
-        open_timeout: storage.open_timeout,
-        ..homeroom_storage::Settings::default()
-    };
+    let wanted = parts::storage(&settings.storage);
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
     let store = opened.expect("opening catches its panics")?;
     let caps = store.caps();
@@ -195,24 +165,16 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
 }
 
 fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
-    let rooms = classroom::Settings {
-        recent: recent::Limits {
-            messages: settings.delivery.recent_messages,
-            bytes: usize::try_from(settings.delivery.recent_bytes).unwrap_or(usize::MAX),
-        },
-        pages: classroom::pages::Limits::default(),
-        presence_grace: settings.presence.grace,
-        presence_coalesce: settings.presence.coalesce,
-    };
+    let rooms = parts::rooms(&settings);
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| settings.classroom(name).retention)
     };
-    let rules = Arc::new(rules(&settings)?);
+    let rules = Arc::new(parts::rules(&settings)?);
     let registry = Registry::new(store.clone(), rules, rooms, retention_of, settings.limits.classrooms);
     Ok(Arc::new(Services {
         registry,
-        session: Arc::new(session(&settings)),
+        session: Arc::new(parts::session(&settings)),
         metrics: Metrics::new(store.clone()),
         shutdown: Shutdown::new(
             settings.shutdown.spread,
@@ -223,42 +185,6 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
         turns: connection::Turns::default(),
         settings,
     }))
-}
-
-fn rules(settings: &Settings) -> Result<Rules, RunError> {
-    let unprefixed = match settings.destinations.unprefixed {
-        Unprefixed::Refused => None,
-        Unprefixed::Queue => Some("/queue/"),
-        Unprefixed::Topic => Some("/topic/"),
-    };
-    let templates: Vec<String> = settings.destinations.classrooms.iter().map(ToString::to_string).collect();
-    Ok(Rules::new(unprefixed, &templates)?)
-}
-
-/// What a STOMP session is told of the settings.
-fn session(settings: &Settings) -> stomp::Settings {
-    let (limits, beats) = (&settings.limits, &settings.stomp);
-    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    stomp::Settings {
-        limits: stomp::Limits {
-            header_bytes_max: bytes(limits.header_bytes),
-            headers_max: limits.header_count,
-            body_bytes_max: bytes(limits.body_bytes),
-            connect_bytes_max: bytes(limits.bytes_before_connected),
-            identifier_bytes_max: bytes(limits.identifier_bytes),
-            subscriptions_max: limits.subscriptions,
-            receipts_pending_max: limits.receipts,
-            transactions_max: limits.transactions,
-            transaction_operations_max: limits.transaction_messages,
-            transaction_bytes_max: bytes(limits.transaction_bytes),
-            transaction_age_max: limits.transaction_age,
-        },
-        heart_beat_send: beats.heartbeat_send,
-        heart_beat_receive: beats.heartbeat_receive,
-        heart_beat_tolerance: beats.heartbeat_tolerance,
-        connect_within: beats.connect_within,
-        versions: Vec::new(),
-    }
 }
 
 /// Resolves when the store can take nothing more for good.

@@ -3,9 +3,10 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use homeroom_tests::{Broker, binary, within};
+use homeroom_tests::{Broker, Client, Dialect, Frame, binary, within};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -143,6 +144,42 @@ async fn what_is_wrong_is_said_with_the_flag_and_the_remedy() {
         words.iter().for_each(|word| assert!(stderr.contains(word), "{arguments:?}: no {word} in {stderr}"));
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+/// What a subscriber of a fresh room gets: a message that is stored and one that is not.
+async fn messages(url: &str) -> Vec<Frame> {
+    let (address, path) = url.trim_start_matches("ws://").split_once('/').expect("an address and a path");
+    let stream = TcpStream::connect(address).await.expect("it listens");
+    let mut client = Client::upgraded(stream, &format!("/{path}"), &["v12.stomp"]).await;
+    client.connect(&[]).await;
+    client.subscribe("sub-0", "/topic/7b/quiz", &[]).await;
+    for persistent in ["true", "false"] {
+        let send = Frame::new("SEND").with("destination", "/topic/7b/quiz").with("content-type", "text/plain");
+        client.request(send.with("persistent", persistent).with("x-mine", "a:b").body("Is 91 prime?")).await;
+    }
+    client.messages(2).await
+}
+
+/// A message's headers, but for the numbers in them.
+fn without_digits(message: &Frame) -> Vec<(&str, String)> {
+    let rest = |value: &str| value.split(|letter: char| letter.is_ascii_digit()).collect();
+    message.headers.iter().map(|(name, value)| (name.as_str(), rest(value))).collect()
+}
+
+#[tokio::test]
+async fn the_bare_server_writes_what_the_broker_writes_and_as_much() {
+    let (broker, bare) = (Broker::start().await, Bare::start(&[]).await);
+    let told = messages(&format!("ws://{}/ws", broker.http())).await;
+    let bare = messages(&bare.url).await;
+    for (told, bare) in told.iter().zip(&bare) {
+        assert_eq!((without_digits(told), &told.body), (without_digits(bare), &bare.body));
+        // An epoch is drawn by lot and stands in two headers, if the message has any.
+        let drawn = |message: &Frame| message.header("epoch").map_or(0, |epoch| 2 * epoch.len());
+        let bytes = |message: &Frame| message.encode(Dialect::V1_2).len() - drawn(message);
+        assert_eq!(bytes(told), bytes(bare), "{told:?} and {bare:?}");
+        assert!(drawn(bare).abs_diff(drawn(told)) <= 8, "an epoch of realistic length: {told:?} and {bare:?}");
+    }
+    assert!(bare[0].header("epoch").is_some() && bare[1].header("epoch").is_none(), "{bare:?}");
 }
 
 #[tokio::test]

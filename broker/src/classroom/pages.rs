@@ -273,6 +273,11 @@ impl Allowance {
         Arc::new(Allowance { bytes, used: AtomicUsize::new(0) })
     }
 
+    /// Bytes that may be used.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Bytes that are used.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)

@@ -94,6 +94,7 @@ fn storage(mut section: Section<'_>, storage: &mut Storage) {
     section.read_within("cache_bytes", &mut storage.cache_bytes, MIB..=64 * GIB);
     section.read_within("queue_bytes_max", &mut storage.queue_bytes_max, MIB..=64 * GIB);
     section.read_within("open_timeout", &mut storage.open_timeout, SECOND..=HOUR);
+    section.read_within("scrub_after", &mut storage.scrub_after, Duration::ZERO..=DAY);
 }
 
 fn retention(mut section: Section<'_>, retention: &mut Retention) {
@@ -175,6 +176,8 @@ fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {
     section.read_within("reached_bytes_max", &mut delivery.reached_bytes_max, KIB..=GIB);
     section.read_within("recent_messages", &mut delivery.recent_messages, 1..=1_000_000);
     section.read_within("recent_bytes", &mut delivery.recent_bytes, KIB..=GIB);
+    section.read_within("pages_bytes", &mut delivery.pages_bytes, 0..=64 * GIB);
+    section.read_within("pages_bytes_per_classroom", &mut delivery.pages_bytes_per_classroom, 0..=GIB);
     section.read("fast_path", &mut delivery.fast_path);
     section.read_within("not_sent_low_water", &mut delivery.not_sent_low_water, 4 * KIB..=16 * MIB);
     section.read_within("takeover_delay_max", &mut delivery.takeover_delay_max, Duration::ZERO..=HOUR);

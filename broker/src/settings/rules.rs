@@ -96,6 +96,11 @@ fn sizes(settings: &Settings) -> Vec<Broken> {
                       most limits.connections, or \"none\".";
         broken.push(Broken::two("limits.connections_per_address", "limits.connections", remedy));
     }
+    if settings.delivery.pages_bytes_per_classroom > settings.delivery.pages_bytes {
+        let remedy = "One classroom may not keep more than all together: delivery.pages_bytes_per_classroom must be at \
+                      most delivery.pages_bytes.";
+        broken.push(Broken::two("delivery.pages_bytes_per_classroom", "delivery.pages_bytes", remedy));
+    }
     broken
 }
 

@@ -100,6 +100,8 @@ pub struct Storage {
     pub queue_bytes_max: u64,
     /// How long opening may take, beside 10 s for each GB of the store, before the directory is set aside.
     pub open_timeout: Duration,
+    /// How long after opening every record begins to be read once, at leisure, so that damage is found before it is needed.
+    pub scrub_after: Duration,
 }
 
 impl Default for Storage {
@@ -113,6 +115,7 @@ impl Default for Storage {
             cache_bytes: 64 * MIB,
             queue_bytes_max: 64 * MIB,
             open_timeout: Duration::from_secs(60),
+            scrub_after: Duration::from_secs(10),
         }
     }
 }
@@ -258,6 +261,10 @@ pub struct Delivery {
     pub recent_messages: usize,
     /// ... and by bytes.
     pub recent_bytes: u64,
+    /// Bytes of all pages of the logs that stay in memory for those who come back.
+    pub pages_bytes: u64,
+    /// Bytes of one classroom's pages.
+    pub pages_bytes_per_classroom: u64,
     /// Classrooms' dispatchers write shared bytes straight to the sockets of those who are up to date.
     pub fast_path: bool,
     /// Unsent bytes the kernel may hold for one connection (`TCP_NOTSENT_LOWAT`).
@@ -277,6 +284,8 @@ impl Default for Delivery {
             reached_bytes_max: 16 * MIB,
             recent_messages: 256,
             recent_bytes: 256 * KIB,
+            pages_bytes: 32 * MIB,
+            pages_bytes_per_classroom: MIB,
             fast_path: true,
             not_sent_low_water: 64 * KIB,
             takeover_delay_max: Duration::from_secs(60),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::crowd::Heard;
-use super::line::Piece;
+use super::framing::Piece;
 use super::member::Opening;
 use super::speech::{BYE, SUBSCRIBED, Said, Speech, number};
 

@@ -5,16 +5,17 @@
 //! bytes and costs a read and little more, so that one core of load drives
 //! several cores of broker.
 
-use std::collections::VecDeque;
+mod waiting;
+
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
 use super::Failure;
 use super::alarm::{ALARM, Alarm};
+use super::arrivals::Arrivals;
 use super::conversation::{Asked, Stage};
 use super::member::{Member, Opening};
 use super::speech::Speech;
@@ -26,12 +27,7 @@ pub(super) struct Crowd {
     events: Events,
     address: SocketAddr,
     members: Vec<Option<Member>>,
-    /// Invited, and not yet connecting.
-    queue: VecDeque<(usize, Opening)>,
-    /// On their way to being ready.
-    connecting: usize,
-    connecting_max: usize,
-    receipts: Receipts,
+    arrivals: Arrivals,
     beat: Option<Beat>,
     alarm: Alarm,
     buffer: Vec<u8>,
@@ -50,14 +46,6 @@ pub(super) enum Heard<'a> {
     Gone,
 }
 
-/// Whether this broker confirms a SUBSCRIBE. The first subscriber goes ahead and finds out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Receipts {
-    Unknown,
-    Given,
-    Missing,
-}
-
 /// When the next signs of life are due, of all members at once.
 struct Beat {
     every: Duration,
@@ -66,12 +54,6 @@ struct Beat {
 
 /// Without a RECEIPT for so long, the broker does not give any for SUBSCRIBE.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(2);
-
-/// While nothing at all happens for so long, something is wrong.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long a DISCONNECT may take.
-const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Shared by all reads. In bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -92,10 +74,7 @@ impl Crowd {
             events: Events::with_capacity(1024),
             address,
             members: Vec::new(),
-            queue: VecDeque::new(),
-            connecting: 0,
-            connecting_max,
-            receipts: Receipts::Unknown,
+            arrivals: Arrivals::new(connecting_max),
             beat: None,
             alarm,
             buffer: vec![0; BUFFER_BYTES],
@@ -106,80 +85,24 @@ impl Crowd {
     pub(super) fn invite(&mut self, opening: Opening) -> usize {
         let who = self.members.len();
         self.members.push(None);
-        self.queue.push_back((who, opening));
+        self.arrivals.invite(who, opening);
         who
     }
 
     /// From now on so many connect at a time.
     pub(super) fn connect_at_once(&mut self, connecting_max: usize) {
-        self.connecting_max = connecting_max;
-    }
-
-    /// Connects all who are invited, and waits until they are ready. `on` hears how many are.
-    pub(super) fn gather(
-        &mut self,
-        mut on: impl FnMut(u64),
-        ear: &mut impl FnMut(usize, Heard<'_>),
-    ) -> Result<(), Failure> {
-        let (mut ready, mut alive) = (0, Instant::now());
-        while self.connecting > 0 || !self.queue.is_empty() {
-            let before = ready;
-            self.turn(Some(Instant::now() + Duration::from_millis(100)), &mut |who, heard| {
-                ready += u64::from(matches!(heard, Heard::Ready));
-                ear(who, heard);
-            })?;
-            on(ready);
-            if ready > before {
-                alive = Instant::now();
-            } else if alive.elapsed() > PATIENCE {
-                return Err(Failure::new(format!(
-                    "{} connections were made, then none within {} seconds. Does the broker limit them?",
-                    ready,
-                    PATIENCE.as_secs()
-                )));
-            }
-        }
-        Ok(())
+        self.arrivals.connect_at_once(connecting_max);
     }
 
     /// Whether a receipt showed that the subscriptions hold; if not, send probes.
     pub(super) fn confirms_subscriptions(&self) -> bool {
-        self.receipts != Receipts::Missing
+        !self.arrivals.receipts_are_missing()
     }
 
     /// Writes bytes to a member's broker.
     pub(super) fn say(&mut self, who: usize, bytes: &[u8]) -> Result<(), Failure> {
         let Some(member) = self.members.get_mut(who).and_then(Option::as_mut) else { return Ok(()) };
         member.line.say(bytes).map_err(|error| lost(&self.speech, who, &error.to_string()))
-    }
-
-    /// Disconnects these members in good order and waits until they are gone.
-    pub(super) fn leave(&mut self, who: Range<usize>, ear: &mut impl FnMut(usize, Heard<'_>)) -> Result<(), Failure> {
-        let farewell = self.speech.disconnect();
-        for index in who.clone() {
-            let Some(member) = &mut self.members[index] else { continue };
-            member.conversation.stage = Stage::Leaving;
-            let said = farewell.as_ref().map(|bytes| member.line.say(bytes));
-            if !matches!(said, Some(Ok(()))) {
-                self.members[index] = None;
-            }
-        }
-        let until = Instant::now() + FAREWELL;
-        while Instant::now() < until && self.members[who.clone()].iter().any(Option::is_some) {
-            self.turn(Some(until), ear)?;
-        }
-        // Some brokers never say goodbye.
-        self.members[who].iter_mut().for_each(|member| *member = None);
-        Ok(())
-    }
-
-    /// Lets time pass, answering what must be answered.
-    pub(super) fn rest(&mut self, duration: Duration, ear: &mut impl FnMut(usize, Heard<'_>)) -> Result<(), Failure> {
-        let until = Instant::now() + duration;
-        while Instant::now() < until {
-            self.turn(Some(until), ear)?;
-        }
-        Ok(())
     }
 
     /// Waits until something happens or until then, and tells all that happened.
@@ -196,7 +119,7 @@ impl Crowd {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(unwatched(&error)),
             _ => {}
         }
-        let mut asked = Asked { receipts_missing: self.receipts == Receipts::Missing, ..Asked::default() };
+        let mut asked = Asked { receipts_missing: self.arrivals.receipts_are_missing(), ..Asked::default() };
         for event in self.events.iter().filter(|event| event.token() != ALARM) {
             let who = event.token().0;
             let Some(member) = &mut self.members[who] else { continue };
@@ -204,10 +127,10 @@ impl Crowd {
             asked.clear();
             let outcome = member.event(&self.speech, event, &mut self.buffer, &mut asked, &mut |heard| ear(who, heard));
             if asked.ready {
-                self.connecting -= 1;
+                self.arrivals.is_ready();
             }
             if asked.subscription_confirmed {
-                self.receipts = Receipts::Given;
+                self.arrivals.confirmed();
             }
             if let Some(every) = asked.beat.take() {
                 self.beat.get_or_insert_with(|| Beat { every, next: Instant::now() + every });
@@ -226,15 +149,9 @@ impl Crowd {
     }
 
     fn admit(&mut self) -> Result<(), Failure> {
-        while self.connecting < self.connecting_max {
-            let finding_out = self.receipts == Receipts::Unknown && self.connecting > 0;
-            if finding_out && self.queue.front().is_some_and(|(_, opening)| opening.subscribe.is_some()) {
-                return Ok(());
-            }
-            let Some((who, opening)) = self.queue.pop_front() else { return Ok(()) };
+        while let Some((who, opening)) = self.arrivals.next() {
             let member = Member::connect(self.address, self.poll.registry(), Token(who), &self.speech, opening);
             self.members[who] = Some(member.map_err(|reason| lost(&self.speech, who, &reason))?);
-            self.connecting += 1;
         }
         Ok(())
     }
@@ -254,15 +171,15 @@ impl Crowd {
     }
 
     fn give_up_on_receipts(&mut self, ear: &mut impl FnMut(usize, Heard<'_>)) {
-        if self.receipts != Receipts::Unknown || self.connecting == 0 {
+        if !self.arrivals.are_finding_out() {
             return;
         }
         for (who, member) in self.members.iter_mut().enumerate() {
             let Some(Member { conversation, .. }) = member else { continue };
             if matches!(conversation.stage, Stage::Subscribing(since) if since.elapsed() > RECEIPT_WITHIN) {
                 conversation.stage = Stage::Ready;
-                self.receipts = Receipts::Missing;
-                self.connecting -= 1;
+                self.arrivals.give_up_on_receipts();
+                self.arrivals.is_ready();
                 ear(who, Heard::Ready);
             }
         }
@@ -313,7 +230,7 @@ mod tests {
         crowd.invite(Opening { connect: crowd.speech.connect(None), subscribe: None });
         crowd.gather(|_| (), &mut |_, _| ()).unwrap();
         let ended = loop {
-            if let Err(ended) = crowd.turn(Some(Instant::now() + PATIENCE), &mut |_, _| ()) {
+            if let Err(ended) = crowd.turn(Some(Instant::now() + Duration::from_secs(10)), &mut |_, _| ()) {
                 break ended;
             }
         };

@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::crowd::{Crowd, Heard};
-use super::flags::{Measure, Target, at_least_one, body, seconds};
-use super::process::Process;
+use super::flags::{Trial, at_least_one, body, seconds};
 use super::progress::Progress;
 use super::report::{Delays, Results, Stretch};
 use super::scene::Scene;
@@ -33,10 +32,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Connections that publish
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     publishers: usize,
@@ -58,9 +54,9 @@ pub(super) struct Flags {
 }
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
+    let server = flags.trial.server()?;
     let sockets = flags.publishers + flags.away + 1;
-    let mut scene = Scene::new(&flags.target, flags.rooms, sockets, "--away and --publishers")?;
+    let mut scene = Scene::new(&flags.trial.target, flags.rooms, sockets, "--away and --publishers")?;
     // NATS has no receipts either.
     scene.crowd.speech.can_subscribe(true)?;
     let first = scene.publisher()?;
@@ -71,7 +67,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         desks.push(Desk::new(&scene, publisher, index % flags.rooms, flags.body, flags.in_flight));
     }
 
-    let warm_up = Duration::from_secs_f64(flags.measure.warm_up);
+    let warm_up = flags.trial.warm_up();
     publish(&mut scene.crowd, &mut desks, warm_up, &Progress::timed("warming up", warm_up))?;
     for desk in &mut desks {
         (desk.confirmed, desk.delays) = (0, Delays::new());
@@ -88,15 +84,9 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     results.count("confirmed", confirmed, "confirmed");
     results.figure("confirmed_per_second", confirmed as f64 / spent.seconds, "confirmed/s", "");
     results.latencies("latency_us", &[("receipt", "from SEND to RECEIPT", &delays)]);
-    if let Some(cpu) = spent.server_cpu_seconds {
-        let each = cpu / confirmed.max(1) as f64 * 1e6;
-        results.figure("cpu_seconds_per_million_confirmed", each, "server CPU", "s per million confirmed");
-    }
-    if let Some(server) = server {
-        results.bytes("rss_bytes", server.resident_bytes()?, "server memory");
-    }
-    spent.tell(&mut results);
-    results.tell("durable", &flags.target.url, flags, &flags.measure)
+    results.cpu_per_million("confirmed", confirmed, spent.server_cpu_seconds);
+    results.memory(server)?;
+    results.tell("durable", &flags.trial, flags, &spent)
 }
 
 /// One publisher and what it waits for.

@@ -1,7 +1,23 @@
 //! What all loads are told: which broker, how to speak to it, how to report.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde::Serialize;
+
+use super::Failure;
+use super::process::Process;
+
+/// What every load is told.
+#[derive(Args, Clone, Debug, Default, Serialize)]
+pub(super) struct Trial {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) target: Target,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) measure: Measure,
+}
 
 /// Which broker, and how it wants to be spoken to.
 #[derive(Args, Clone, Debug, Default, Serialize)]
@@ -57,6 +73,18 @@ pub(super) struct Measure {
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     #[serde(rename = "warm_up_seconds")]
     pub(super) warm_up: f64,
+}
+
+impl Trial {
+    /// The broker's process, if it was named.
+    pub(super) fn server(&self) -> Result<Option<Process>, Failure> {
+        self.measure.server_pid.map(Process::named).transpose()
+    }
+
+    /// Load before the measurement.
+    pub(super) fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64(self.measure.warm_up)
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
-use super::flags::{Measure, Target, at_least_one};
+use super::flags::{Trial, at_least_one};
 use super::process::Process;
 use super::progress::Progress;
 use super::report::{Results, Stretch};
@@ -28,10 +28,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Connections that subscribe and hear nothing
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = at_least_one)]
     connections: usize,
@@ -47,11 +44,11 @@ pub(super) struct Flags {
 const FIRST_ROUND: usize = 300;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
-    let mut scene = Scene::new(&flags.target, flags.rooms, flags.connections + 1, "--connections")?;
+    let server = flags.trial.server()?;
+    let mut scene = Scene::new(&flags.trial.target, flags.rooms, flags.connections + 1, "--connections")?;
     scene.crowd.speech.can_subscribe(flags.durable)?;
     let publisher = scene.publisher()?;
-    let settle = Duration::from_secs_f64(flags.measure.warm_up.max(0.1));
+    let settle = Duration::from_secs_f64(flags.trial.measure.warm_up.max(0.1));
     let rest = |scene: &mut Scene| scene.crowd.rest(settle, &mut |_, _| ());
     let listeners = Listeners { count: FIRST_ROUND, durable: flags.durable, first: 0 };
     let first = scene.seat(scene.rooms(), listeners, publisher)?;
@@ -93,6 +90,5 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         results.bytes("rss_bytes", during, "server memory with all");
         results.bytes("rss_bytes_after", after, "server memory after");
     }
-    spent.tell(&mut results);
-    results.tell("idle", &flags.target.url, flags, &flags.measure)
+    results.tell("idle", &flags.trial, flags, &spent)
 }

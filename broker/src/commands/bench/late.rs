@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::Failure;
 use super::crowd::Heard;
 use super::durable::{Desk, publish_all};
-use super::flags::{Measure, Target, at_least_one, body};
-use super::process::Process;
+use super::flags::{Trial, at_least_one, body};
 use super::progress::Progress;
 use super::pupil::Pupils;
 use super::report::{Delays, Results, Stretch};
@@ -30,10 +29,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Students who come back
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     students: usize,
@@ -49,8 +45,8 @@ pub(super) struct Flags {
 pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(120);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
-    let mut scene = Scene::new(&flags.target, 1, flags.students + 1, "--students")?;
+    let server = flags.trial.server()?;
+    let mut scene = Scene::new(&flags.trial.target, 1, flags.students + 1, "--students")?;
     scene.crowd.speech.can_subscribe(true)?;
     let publisher = scene.publisher()?;
     scene.send_away(0..1, flags.students, publisher)?;
@@ -79,11 +75,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     results.count("deliveries", deliveries, "deliveries");
     results.count("repeated", repeated, "deliveries that came again");
     results.count("out_of_order", out_of_order, "deliveries out of order");
-    spent.tell(&mut results);
-    if let Some(server) = server {
-        results.bytes("rss_bytes", server.resident_bytes()?, "server memory");
-    }
-    results.tell("late", &flags.target.url, flags, &flags.measure)
+    results.memory(server)?;
+    results.tell("late", &flags.trial, flags, &spent)
 }
 
 fn wait_for(scene: &mut Scene, pupils: &mut Pupils) -> Result<(), Failure> {

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::beside::turn;
-use super::flags::{Measure, Target, at_least_one, body, rate, seconds};
-use super::process::Process;
+use super::flags::{Trial, at_least_one, body, rate, seconds};
 use super::progress::Progress;
 use super::report::{Results, Stretch};
 use super::scene::{Listeners, Scene, all_rooms_are_taken};
@@ -33,10 +32,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Connections that listen
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one)]
     receivers: usize,
@@ -64,9 +60,9 @@ pub(super) struct Flags {
 const ARRIVED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
+    let server = flags.trial.server()?;
     all_rooms_are_taken(flags.rooms, flags.receivers)?;
-    let mut scene = Scene::new(&flags.target, flags.rooms, flags.receivers + 1, "--receivers")?;
+    let mut scene = Scene::new(&flags.trial.target, flags.rooms, flags.receivers + 1, "--receivers")?;
     scene.crowd.speech.can_subscribe(flags.durable)?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.receivers, durable: flags.durable, first: 0 };
@@ -74,7 +70,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let letter = |room| scene.letter(room, flags.body, !flags.not_persistent, false);
     let mut class = Timetable::new(publisher, receivers, scene.rooms().map(letter).collect(), flags.rate);
 
-    let warm_up = Duration::from_secs_f64(flags.measure.warm_up);
+    let warm_up = flags.trial.warm_up();
     go_on(&mut scene, &mut class, warm_up, &Progress::timed("warming up", warm_up))?;
     let time = Duration::from_secs_f64(flags.seconds);
     let stretch = Stretch::begin(server)?;
@@ -96,16 +92,10 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     results.latencies("latency_us", &all);
     let deliveries = book.every.count();
     results.count("deliveries", deliveries, "deliveries");
-    if let Some(cpu) = spent.server_cpu_seconds {
-        let each = cpu / deliveries.max(1) as f64 * 1e6;
-        results.figure("cpu_seconds_per_million_deliveries", each, "server CPU", "s per million deliveries");
-    }
+    results.cpu_per_million("deliveries", deliveries, spent.server_cpu_seconds);
     results.count("missing", class.missing(), "deliveries that never came");
-    spent.tell(&mut results);
-    if let Some(server) = server {
-        results.bytes("rss_bytes", server.resident_bytes()?, "server memory");
-    }
-    results.tell("latency", &flags.target.url, flags, &flags.measure)
+    results.memory(server)?;
+    results.tell("latency", &flags.trial, flags, &spent)
 }
 
 fn go_on(scene: &mut Scene, class: &mut Timetable, time: Duration, progress: &Progress) -> Result<(), Failure> {

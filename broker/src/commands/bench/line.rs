@@ -1,58 +1,26 @@
-//! One nonblocking WebSocket, of either side: frames in from a buffer that all lines share, bytes out.
+//! One nonblocking socket: bytes in through a buffer that all lines share, bytes out.
 //!
 //! A line that waits holds no buffer. Only what a read or a write left
 //! unfinished is kept, and given back once it is whole.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::framing::{Incoming, Piece, Side, WAITING_BYTES_MAX, forget};
 
 /// One connection. Edge-triggered: whoever is told that it can be read or written must call
 /// [`Line::read`] or [`Line::flush`].
 pub(super) struct Line {
     stream: TcpStream,
-    side: Side,
-    /// The head of the HTTP upgrade has passed, and frames follow.
-    upgraded: bool,
-    /// The beginning of a frame, or of the head, whose end has not come.
-    cut: Vec<u8>,
-    /// The beginning of a message that comes in several frames.
-    fragments: Vec<u8>,
+    incoming: Incoming,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
 }
 
-/// Who masks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// Masks what it says.
-    Client,
-    /// Hears what is masked.
-    Server,
-}
-
-/// What came in.
-pub(super) enum Piece<'a> {
-    /// The head of the upgrade or of its answer.
-    Head(&'a [u8]),
-    /// A whole WebSocket message.
-    Message(&'a [u8]),
-    /// The other side closes: code and reason.
-    Close(String),
-}
-
-/// Largest message, and most that may wait for a socket. In bytes.
-const WAITING_BYTES_MAX: usize = 64 << 20;
-
-/// What is kept of an emptied buffer for the next time. In bytes.
-const KEPT_BYTES_MAX: usize = 4096;
-
 impl Line {
     pub(super) fn new(stream: TcpStream, side: Side) -> Line {
-        let empty = Vec::new;
-        Line { stream, side, upgraded: false, cut: empty(), fragments: empty(), unsent: empty() }
+        Line { stream, incoming: Incoming::new(side), unsent: Vec::new() }
     }
 
     /// For registering it.
@@ -62,11 +30,16 @@ impl Line {
 
     /// Reads until nothing more is there. Pings are answered. `false`: the other side is gone.
     pub(super) fn read(&mut self, buffer: &mut [u8], mut on: impl FnMut(Piece<'_>)) -> io::Result<bool> {
+        let mut answers = Vec::new();
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Ok(false),
                 Ok(read) => {
-                    self.take(&mut buffer[..read], &mut on)?;
+                    self.incoming.take(&mut buffer[..read], &mut answers, &mut on)?;
+                    if !answers.is_empty() {
+                        self.say(&answers)?;
+                        answers.clear();
+                    }
                     // A read that does not fill the buffer has emptied the socket: the next event comes with new bytes.
                     if read < buffer.len() {
                         return Ok(true);
@@ -98,87 +71,6 @@ impl Line {
         forget(&mut self.unsent, written);
         Ok(())
     }
-
-    fn take(&mut self, bytes: &mut [u8], on: &mut impl FnMut(Piece<'_>)) -> io::Result<()> {
-        if self.cut.is_empty() {
-            let used = self.walk(bytes, on)?;
-            self.cut.extend_from_slice(&bytes[used..]);
-        } else {
-            self.cut.extend_from_slice(bytes);
-            let mut cut = std::mem::take(&mut self.cut);
-            let used = self.walk(&mut cut, on)?;
-            forget(&mut cut, used);
-            self.cut = cut;
-        }
-        Ok(())
-    }
-
-    /// Gives out all that is whole, and says how many bytes that was.
-    fn walk(&mut self, bytes: &mut [u8], on: &mut impl FnMut(Piece<'_>)) -> io::Result<usize> {
-        let mut at = 0;
-        if !self.upgraded {
-            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(0) };
-            at = end + 4;
-            self.upgraded = true;
-            on(Piece::Head(&bytes[..at]));
-        }
-        while at < bytes.len() {
-            let rest = &mut bytes[at..];
-            let mut cursor = Cursor::new(&*rest);
-            let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(io::Error::other)? else { break };
-            let start = cursor.position() as usize;
-            if length > WAITING_BYTES_MAX as u64 {
-                return Err(io::Error::other(format!("a frame of {length} bytes")));
-            }
-            let end = start + length as usize;
-            let Some(payload) = rest.get_mut(start..end) else { break };
-            if let Some(mask) = header.mask {
-                payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
-            }
-            self.frame(&header, payload, on)?;
-            at += end;
-        }
-        Ok(at)
-    }
-
-    fn frame(&mut self, header: &FrameHeader, payload: &[u8], on: &mut impl FnMut(Piece<'_>)) -> io::Result<()> {
-        match header.opcode {
-            OpCode::Data(_) if header.is_final && self.fragments.is_empty() => on(Piece::Message(payload)),
-            OpCode::Data(_) => {
-                if self.fragments.len() + payload.len() > WAITING_BYTES_MAX {
-                    return Err(io::Error::other("a message without end"));
-                }
-                self.fragments.extend_from_slice(payload);
-                if header.is_final {
-                    on(Piece::Message(&std::mem::take(&mut self.fragments)));
-                }
-            }
-            OpCode::Control(Control::Ping) => self.say(&framed(self.side, OpCode::Control(Control::Pong), payload))?,
-            OpCode::Control(Control::Close) => on(Piece::Close(closing(payload))),
-            OpCode::Control(_) => {}
-        }
-        Ok(())
-    }
-}
-
-/// A text message as it goes over the line.
-pub(super) fn text(side: Side, payload: &[u8]) -> Vec<u8> {
-    framed(side, OpCode::Data(Data::Text), payload)
-}
-
-/// A binary message as it goes over the line.
-pub(super) fn binary(side: Side, payload: &[u8]) -> Vec<u8> {
-    framed(side, OpCode::Data(Data::Binary), payload)
-}
-
-fn framed(side: Side, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
-    // A mask of zeros is a mask, and leaves the payload as it is: it can be changed in place afterwards.
-    let mask = (side == Side::Client).then_some([0; 4]);
-    let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
-    let mut bytes = Vec::with_capacity(payload.len() + 14);
-    header.format(payload.len() as u64, &mut bytes).expect("a vector takes all");
-    bytes.extend_from_slice(payload);
-    bytes
 }
 
 /// How much the socket takes at once; nothing if it is full.
@@ -195,28 +87,9 @@ fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-fn forget(buffer: &mut Vec<u8>, used: usize) {
-    if used < buffer.len() {
-        buffer.drain(..used);
-    } else if buffer.capacity() > KEPT_BYTES_MAX {
-        *buffer = Vec::new();
-    } else {
-        buffer.clear();
-    }
-}
-
-fn closing(payload: &[u8]) -> String {
-    match payload {
-        [high, low, reason @ ..] => {
-            let code = u16::from_be_bytes([*high, *low]);
-            format!("{code} {}", String::from_utf8_lossy(reason)).trim_end().to_owned()
-        }
-        _ => "no code".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::framing::text;
     use super::*;
 
     /// A line, and the other end of its socket.
@@ -227,77 +100,18 @@ mod tests {
         (Line::new(TcpStream::from_std(near), Side::Client), listener.accept().unwrap().0)
     }
 
-    fn part(opcode: Data, is_final: bool, payload: &[u8]) -> Vec<u8> {
-        let header = FrameHeader { is_final, opcode: OpCode::Data(opcode), ..FrameHeader::default() };
-        let mut bytes = Vec::new();
-        header.format(payload.len() as u64, &mut bytes).unwrap();
-        bytes.extend_from_slice(payload);
-        bytes
-    }
-
-    fn heard(line: &mut Line, stream: &[u8], piece: usize) -> Vec<String> {
-        let mut heard = Vec::new();
-        for piece in stream.chunks(piece) {
-            let taken = line.take(&mut piece.to_vec(), &mut |piece| {
-                heard.push(match piece {
-                    Piece::Head(head) => format!("head of {}", head.len()),
-                    Piece::Message(message) => format!("message of {}", message.len()),
-                    Piece::Close(reason) => format!("close {reason}"),
-                });
-            });
-            taken.unwrap();
+    #[test]
+    fn a_ping_is_answered() {
+        let (mut line, mut far) = line();
+        far.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x89\x05hello").unwrap();
+        far.write_all(&text(Side::Server, b"and more")).unwrap();
+        let (mut buffer, mut more) = (vec![0; 1024], false);
+        while !more {
+            line.read(&mut buffer, |piece| more |= matches!(piece, Piece::Message(b"and more"))).unwrap();
         }
-        heard
-    }
-
-    #[test]
-    fn frames_are_found_however_the_stream_is_cut() {
-        let mut stream = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
-        stream.extend(text(Side::Server, &[b'a'; 5]));
-        stream.extend(text(Side::Server, &[b'b'; 70_000]));
-        stream.extend(part(Data::Text, false, b"one "));
-        stream.extend(framed(Side::Server, OpCode::Control(Control::Ping), b"still there?"));
-        stream.extend(part(Data::Continue, false, b"after "));
-        stream.extend(part(Data::Continue, true, b"another"));
-        stream.extend(framed(Side::Server, OpCode::Control(Control::Close), b"\x03\xe8bye"));
-        for piece in [1, 2, 3, 7, 64, 1000, 65_536, stream.len()] {
-            let (mut line, mut far) = line();
-            let expected = ["head of 36", "message of 5", "message of 70000", "message of 17", "close 1000 bye"];
-            assert_eq!(heard(&mut line, &stream, piece), expected, "in pieces of {piece}");
-            assert!(line.cut.is_empty() && line.fragments.is_empty());
-            let pong = framed(Side::Client, OpCode::Control(Control::Pong), b"still there?");
-            let mut answer = vec![0; pong.len()];
-            far.read_exact(&mut answer).unwrap();
-            assert_eq!(answer, pong);
-        }
-    }
-
-    #[test]
-    fn what_is_masked_is_unmasked() {
-        let (mut line, _far) = line();
-        line.upgraded = true;
-        let header =
-            FrameHeader { opcode: OpCode::Data(Data::Text), mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
-        let mut bytes = Vec::new();
-        header.format(5, &mut bytes).unwrap();
-        bytes.extend(b"hello".iter().zip([1, 2, 3, 4, 1]).map(|(byte, mask)| byte ^ mask));
-        let mut said = Vec::new();
-        line.take(&mut bytes, &mut |piece| {
-            if let Piece::Message(message) = piece {
-                said.extend_from_slice(message);
-            }
-        })
-        .unwrap();
-        assert_eq!(said, b"hello");
-    }
-
-    #[test]
-    fn a_frame_without_end_is_refused_before_it_is_kept() {
-        let (mut line, _far) = line();
-        line.upgraded = true;
-        let mut bytes = Vec::new();
-        FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() }.format(1 << 40, &mut bytes).unwrap();
-        assert!(line.take(&mut bytes, &mut |_| ()).is_err());
+        let mut answer = [0; 11];
+        far.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x8a\x85\0\0\0\0hello");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use mio::{Interest, Registry, Token};
 
 use super::conversation::{Asked, Conversation, Stage};
 use super::crowd::Heard;
-use super::line::{Line, Side};
+use super::framing::Side;
+use super::line::Line;
 use super::speech::Speech;
 
 /// One connection of the crowd.

@@ -6,12 +6,15 @@
 //! | `raw` | the bare server, the floor of all figures |
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `member` `conversation` | thousands of connections on one thread |
+//! | `arrivals` | whose turn it is to connect |
 //! | `alarm` | waking at a time, to the microsecond |
+//! | `closed_loop` | messages that wait for those before them |
 //! | `timetable` | a class that goes on by the clock |
 //! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
-//! | `line` | WebSocket frames over a nonblocking socket, for both sides |
+//! | `line` `framing` | nonblocking sockets and the WebSocket frames on them, for both sides |
+//! | `flags` | what every load is told |
 //! | `process` `report` `progress` | what it cost, and how it is told |
 //!
 //! # Report
@@ -37,12 +40,15 @@
 //! Never here: anything of the broker. A load knows it by its address alone.
 
 mod alarm;
+mod arrivals;
 mod beside;
+mod closed_loop;
 mod conversation;
 mod crowd;
 mod durable;
 mod fanout;
 mod flags;
+mod framing;
 mod idle;
 mod late;
 mod latency;

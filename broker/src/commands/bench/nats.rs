@@ -1,7 +1,7 @@
 //! The NATS protocol, as far as a load needs it: a stream of lines, whatever WebSocket messages it comes in.
 
 use super::flags::Target;
-use super::line::{Side, binary};
+use super::framing::{Side, binary};
 use super::speech::{Letter, MARKER_BYTES, Said};
 
 pub(super) fn connect(target: &Target) -> Vec<u8> {

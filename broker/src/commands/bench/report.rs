@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Failure;
-use super::flags::Measure;
+use super::flags::Trial;
 use super::process::Process;
 use crate::commands::failure::of_output;
 
@@ -60,16 +60,35 @@ impl Results {
         self.json.insert(key.to_owned(), object.into());
     }
 
-    /// Writes all of it to standard output.
+    /// What a million of something cost the broker, if that is known.
+    pub(super) fn cpu_per_million(&mut self, what: &str, count: u64, cpu_seconds: Option<f64>) {
+        if let Some(cpu) = cpu_seconds {
+            let each = cpu / count.max(1) as f64 * 1e6;
+            let key = format!("cpu_seconds_per_million_{what}");
+            self.figure(&key, each, "server CPU", &format!("s per million {what}"));
+        }
+    }
+
+    /// The broker's memory now, if its process was named.
+    pub(super) fn memory(&mut self, server: Option<Process>) -> Result<(), Failure> {
+        if let Some(server) = server {
+            self.bytes("rss_bytes", server.resident_bytes()?, "server memory");
+        }
+        Ok(())
+    }
+
+    /// Adds what the measured stretch took, and writes all of it to standard output.
     pub(super) fn tell(
-        self,
+        mut self,
         bench: &str,
-        url: &str,
+        trial: &Trial,
         settings: &impl Serialize,
-        measure: &Measure,
+        spent: &Spent,
     ) -> Result<(), Failure> {
+        spent.tell(&mut self);
+        let url = &trial.target.url;
         let mut out = std::io::stdout().lock();
-        let written = if measure.json {
+        let written = if trial.measure.json {
             let settings = serde_json::to_value(settings).expect("flags are plain JSON");
             let report = json!({ "bench": bench, "url": url, "settings": settings, "results": self.json });
             writeln!(out, "{report}")
@@ -116,7 +135,7 @@ impl Stretch {
 
 impl Spent {
     /// How busy this program was: near 1 it is the bottleneck.
-    pub(super) fn tell(&self, results: &mut Results) {
+    fn tell(&self, results: &mut Results) {
         results.figure("seconds", self.seconds, "measured", "s");
         if let Some(cpu) = self.server_cpu_seconds {
             results.figure("cpu_seconds", cpu, "server CPU in all", "s");

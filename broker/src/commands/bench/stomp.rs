@@ -3,7 +3,7 @@
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version, encode};
 
 use super::flags::Target;
-use super::line::{Side, text};
+use super::framing::{Side, text};
 use super::speech::{BYE, Letter, MARKER_BYTES, SUBSCRIBED, Said};
 
 pub(super) fn connect(target: &Target, client_id: Option<&str>) -> Vec<u8> {

@@ -10,9 +10,8 @@ use super::Failure;
 use super::beside::Beside;
 use super::crowd::Heard;
 use super::durable::{Desk, publish_all};
-use super::flags::{Measure, Target, at_least_one, body, rate, seconds};
+use super::flags::{Target, Trial, at_least_one, body, rate, seconds};
 use super::late::{COMPLETE_WITHIN, incomplete};
-use super::process::Process;
 use super::progress::Progress;
 use super::pupil::Pupils;
 use super::report::{Results, Stretch};
@@ -40,10 +39,7 @@ Examples:
 pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
-    target: Target,
-    #[command(flatten)]
-    #[serde(flatten)]
-    measure: Measure,
+    trial: Trial,
     /// Students who come back
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
     students: usize,
@@ -65,9 +61,9 @@ pub(super) struct Flags {
 }
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let server = flags.measure.server_pid.map(Process::named).transpose()?;
+    let server = flags.trial.server()?;
     let sockets = flags.students + flags.beside + 2;
-    let mut scene = Scene::new(&flags.target, 1, sockets, "--students and --beside")?;
+    let mut scene = Scene::new(&flags.trial.target, 1, sockets, "--students and --beside")?;
     scene.crowd.speech.can_subscribe(true)?;
     let publisher = scene.publisher()?;
     scene.send_away(0..1, flags.students, publisher)?;
@@ -95,8 +91,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         results.bytes("rss_bytes_peak", peak, "server memory at its peak");
         results.bytes("rss_bytes", now, "server memory at the end");
     }
-    spent.tell(&mut results);
-    results.tell("storm", &flags.target.url, flags, &flags.measure)
+    results.tell("storm", &flags.trial, flags, &spent)
 }
 
 /// The class that goes on, in a room of its own, if one is asked for.
@@ -104,7 +99,7 @@ fn beside(flags: &Flags, scene: &Scene) -> Result<Option<Beside>, Failure> {
     if flags.beside == 0 {
         return Ok(None);
     }
-    let target = Target { destination: Some(format!("{}-beside", scene.room(0))), ..flags.target.clone() };
+    let target = Target { destination: Some(format!("{}-beside", scene.room(0))), ..flags.trial.target.clone() };
     let mut scene = Scene::new(&target, 1, flags.beside + 1, "--beside")?;
     let publisher = scene.publisher()?;
     let listeners = Listeners { count: flags.beside, durable: false, first: flags.students };
@@ -116,7 +111,7 @@ fn beside(flags: &Flags, scene: &Scene) -> Result<Option<Beside>, Failure> {
 
 /// How the class goes while nothing else does.
 fn before(flags: &Flags, beside: &Beside) {
-    let (warm_up, before) = (flags.measure.warm_up, flags.before);
+    let (warm_up, before) = (flags.trial.measure.warm_up, flags.before);
     for (name, seconds, write_down) in [("warming up", warm_up, false), ("before", before, true)] {
         beside.write_down(write_down);
         let (began, time) = (Instant::now(), Duration::from_secs_f64(seconds));
@@ -166,10 +161,7 @@ fn tell(pupils: &Pupils, class: Option<&Timetable>, cpu: Option<f64>, results: &
     let books = class.map_or(&[][..], Timetable::books);
     let deliveries = pupils.deliveries + books.get(1).map_or(0, |during| during.every.count());
     results.count("deliveries", deliveries, "deliveries");
-    if let Some(cpu) = cpu {
-        let each = cpu / deliveries.max(1) as f64 * 1e6;
-        results.figure("cpu_seconds_per_million_deliveries", each, "server CPU", "s per million deliveries");
-    }
+    results.cpu_per_million("deliveries", deliveries, cpu);
     results.count("repeated", pupils.repeated, "deliveries that came again");
     results.count("out_of_order", pupils.out_of_order, "deliveries out of order");
     if let [_] = books {

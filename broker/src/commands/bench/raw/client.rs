@@ -3,7 +3,8 @@
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version, encode};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::super::line::{Line, Piece, Side, text};
+use super::super::framing::{Piece, Side, text};
+use super::super::line::Line;
 
 /// A connection. `birth` tells it from others that had its place before.
 pub(super) struct Client {

@@ -3,17 +3,10 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Poll, Token, Waker};
 
-/// A SEND.
-pub(super) struct Publication {
-    pub(super) destination: String,
-    pub(super) body: Bytes,
-    /// Counts all SENDs.
-    pub(super) number: u64,
-}
+use super::publication::Publication;
 
 /// One client of one thread. `birth` tells it from others that had its place before.
 #[derive(Clone, Copy)]

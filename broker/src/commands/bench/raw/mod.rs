@@ -6,6 +6,7 @@
 
 mod client;
 mod desk;
+mod publication;
 mod rooms;
 mod sockets;
 mod store;
@@ -24,10 +25,11 @@ use super::process::make_room;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Answers CONNECT, SUBSCRIBE and RECEIPT, encodes each SEND once per thread and
-writes it to every subscribed socket. Compare the same load against it and
-against a broker: the ratio is what the broker adds to the sockets. It listens
-until it is stopped, and the first line on standard output says where.
+Answers CONNECT, SUBSCRIBE and RECEIPT, encodes each SEND once per thread, with
+the headers that Homeroom adds, and writes it to every subscribed socket.
+Compare the same load against it and against a broker: the ratio is what the
+broker adds to the sockets. It listens until it is stopped, and the first line
+on standard output says where.
 
 Not for use: no limits, no checks, nothing is kept.
 

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use homeroom_protocol::{MessageHead, Version, encode_message};
-
-use super::super::line::{Side, text};
-use super::desk::Publication;
+use super::publication::Publication;
 use super::sockets::Sockets;
 
 /// The destinations of one thread.
@@ -61,7 +58,8 @@ impl Rooms {
             let Room { groups, waiting } = &mut self.rooms[place];
             for messages in waiting.chunks(join) {
                 for group in groups.iter() {
-                    let bytes = encoded(messages, &group.id);
+                    let encoded: Vec<Vec<u8>> = messages.iter().map(|message| message.encoded(&group.id)).collect();
+                    let bytes = encoded.concat();
                     for (client, birth) in &group.subscribers {
                         sockets.say(*client, *birth, &bytes);
                     }
@@ -87,22 +85,4 @@ impl Rooms {
             true
         });
     }
-}
-
-fn encoded(messages: &[Arc<Publication>], id: &str) -> Vec<u8> {
-    let (mut all, mut frame) = (Vec::new(), Vec::new());
-    for message in messages {
-        frame.clear();
-        let number = message.number.to_string();
-        let head = MessageHead {
-            subscription: Some(id),
-            message_id: &number,
-            destination: &message.destination,
-            ack: None,
-            content_length: message.body.len(),
-        };
-        encode_message(&mut frame, Version::V1_2, &head, std::iter::empty(), &message.body);
-        all.append(&mut text(Side::Server, &frame));
-    }
-    all
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::super::Failure;
-use super::desk::{Address, Desk, Order, Publication};
+use super::desk::{Address, Desk, Order};
+use super::publication::Publication;
 
 /// A message that is to be stored before anybody sees it or its receipt.
 pub(super) struct Entry {

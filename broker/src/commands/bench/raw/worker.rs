@@ -10,7 +10,8 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use super::client::{connected, decoder, receipt};
-use super::desk::{Address, Desk, Order, Publication, WAKER};
+use super::desk::{Address, Desk, Order, WAKER};
+use super::publication::Publication;
 use super::rooms::Rooms;
 use super::sockets::Sockets;
 use super::store::Entry;
@@ -140,16 +141,16 @@ impl Worker {
             open &= client.read(buffer, decoder, frames);
         }
         for frame in frames.drain(..) {
-            self.heard(index, birth, &frame);
+            self.heard(index, birth, frame);
         }
         if !open {
             self.sockets.drop_client(index);
         }
     }
 
-    fn heard(&mut self, client: usize, birth: u32, frame: &Frame) {
+    fn heard(&mut self, client: usize, birth: u32, frame: Frame) {
         let header = |name| frame.headers.get(name);
-        let asked = header("receipt");
+        let asked = header("receipt").map(receipt);
         match frame.command {
             Command::Connect | Command::Stomp => return self.sockets.say(client, birth, &connected()),
             Command::Subscribe => {
@@ -160,21 +161,22 @@ impl Worker {
                 }
             }
             Command::Send => {
-                let number = MESSAGES.fetch_add(1, Ordering::Relaxed);
-                let destination = header("destination").unwrap_or_default().to_owned();
-                let publication = Arc::new(Publication { destination, body: frame.body.clone(), number });
-                if let (Some(store), Some(id)) = (&self.store, asked) {
+                let number = MESSAGES.fetch_add(1, Ordering::Relaxed) + 1;
+                let publication = Arc::new(Publication::new(frame, number));
+                if let Some(store) = &self.store
+                    && let Some(receipt) = asked
+                {
                     let publisher = Address { worker: self.number, client, birth };
                     // It fails only when the thread is gone, and then the process ends.
-                    let _ = store.send(Entry { publication, publisher, receipt: receipt(id) });
+                    let _ = store.send(Entry { publication, publisher, receipt });
                     return;
                 }
                 self.sent.push(publication);
             }
             _ => {}
         }
-        if let Some(id) = asked {
-            self.sockets.say(client, birth, &receipt(id));
+        if let Some(receipt) = asked {
+            self.sockets.say(client, birth, &receipt);
         }
     }
 

@@ -1,0 +1,130 @@
+//! What each part is told of the settings.
+
+use homeroom_protocol as stomp;
+
+use super::RunError;
+use crate::classroom::{self, pages, recent};
+use crate::http::Deadlines;
+use crate::router::Rules;
+use crate::settings::{Engine, Settings, Storage, Unprefixed};
+use crate::transport::listener::Tuning;
+
+/// What the store is told of the settings.
+pub(super) fn storage(storage: &Storage) -> homeroom_storage::Settings {
+    homeroom_storage::Settings {
+        engine: match storage.engine {
+            Engine::Sled => homeroom_storage::EngineKind::Sled,
+            Engine::Memory => homeroom_storage::EngineKind::Memory,
+        },
+        path: storage.path.clone(),
+        free_space_min: storage.free_space_min,
+        ballast_bytes: storage.ballast,
+        cursor_ttl: storage.cursor_ttl,
+        cache_bytes: storage.cache_bytes,
+        queue_bytes_max: in_memory(storage.queue_bytes_max),
+        open_timeout: storage.open_timeout,
+        scrub_after: storage.scrub_after,
+    }
+}
+
+/// What classrooms are told of the settings.
+pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
+    let delivery = &settings.delivery;
+    classroom::Settings {
+        recent: recent::Limits { messages: delivery.recent_messages, bytes: in_memory(delivery.recent_bytes) },
+        pages: pages::Limits {
+            room_bytes: in_memory(delivery.pages_bytes_per_classroom),
+            all: pages::Allowance::new(in_memory(delivery.pages_bytes)),
+        },
+        presence_grace: settings.presence.grace,
+        presence_coalesce: settings.presence.coalesce,
+    }
+}
+
+/// How destinations are read.
+///
+/// # Errors
+/// A shape that makes no sense.
+pub(super) fn rules(settings: &Settings) -> Result<Rules, RunError> {
+    let unprefixed = match settings.destinations.unprefixed {
+        Unprefixed::Refused => None,
+        Unprefixed::Queue => Some("/queue/"),
+        Unprefixed::Topic => Some("/topic/"),
+    };
+    let templates: Vec<String> = settings.destinations.classrooms.iter().map(ToString::to_string).collect();
+    Ok(Rules::new(unprefixed, &templates)?)
+}
+
+/// What a STOMP session is told of the settings.
+pub(super) fn session(settings: &Settings) -> stomp::Settings {
+    let (limits, beats) = (&settings.limits, &settings.stomp);
+    stomp::Settings {
+        limits: stomp::Limits {
+            header_bytes_max: in_memory(limits.header_bytes),
+            headers_max: limits.header_count,
+            body_bytes_max: in_memory(limits.body_bytes),
+            connect_bytes_max: in_memory(limits.bytes_before_connected),
+            identifier_bytes_max: in_memory(limits.identifier_bytes),
+            subscriptions_max: limits.subscriptions,
+            receipts_pending_max: limits.receipts,
+            transactions_max: limits.transactions,
+            transaction_operations_max: limits.transaction_messages,
+            transaction_bytes_max: in_memory(limits.transaction_bytes),
+            transaction_age_max: limits.transaction_age,
+        },
+        heart_beat_send: beats.heartbeat_send,
+        heart_beat_receive: beats.heartbeat_receive,
+        heart_beat_tolerance: beats.heartbeat_tolerance,
+        connect_within: beats.connect_within,
+        versions: Vec::new(),
+    }
+}
+
+/// How long the HTTP listeners wait.
+pub(super) fn deadlines(settings: &Settings) -> Deadlines {
+    let http = &settings.http;
+    Deadlines {
+        headers: http.header_timeout,
+        idle: http.upgrade_timeout,
+        header_bytes: in_memory(http.header_bytes_max),
+    }
+}
+
+/// What every accepted socket is told.
+pub(super) fn tuning(settings: &Settings) -> Tuning {
+    let low_water = settings.delivery.not_sent_low_water;
+    Tuning { not_sent_low_water: u32::try_from(low_water).unwrap_or(u32::MAX) }
+}
+
+/// A size as memory counts it.
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_store_waits_with_its_scrub_as_long_as_the_settings_say() {
+        let settings = Storage { scrub_after: Duration::from_secs(7), ..Storage::default() };
+        assert_eq!(storage(&settings).scrub_after, Duration::from_secs(7));
+        let default = storage(&Storage::default()).scrub_after;
+        assert_eq!(default, homeroom_storage::Settings::default().scrub_after);
+    }
+
+    #[test]
+    fn classrooms_keep_as_many_pages_as_the_settings_say() {
+        let mut settings = Settings::default();
+        let pages = |settings: &Settings| {
+            let pages = rooms(settings).pages;
+            (pages.room_bytes, pages.all.bytes())
+        };
+        let default = pages::Limits::default();
+        assert_eq!(pages(&settings), (default.room_bytes, default.all.bytes()));
+        (settings.delivery.pages_bytes_per_classroom, settings.delivery.pages_bytes) = (1, 2);
+        assert_eq!(pages(&settings), (1, 2));
+    }
+}
