@@ -73,6 +73,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a DISCONNECT may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// So many begin to connect between two looks at what those before were answered.
+const ADMITTED_AT_ONCE: usize = 32;
+
 /// Shared by all reads. In bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -188,8 +191,9 @@ impl Crowd {
         until: Option<Instant>,
         ear: &mut impl FnMut(usize, Heard<'_>),
     ) -> Result<(), Failure> {
-        self.admit()?;
+        let more = self.admit()?;
         self.send_beats()?;
+        let until = if more { Some(Instant::now()) } else { until };
         let until = [until, self.beat.as_ref().map(|beat| beat.next)].into_iter().flatten().min();
         let wait = until.map(|until| self.alarm.set(until)).transpose().map_err(|error| unwatched(&error))?;
         match self.poll.poll(&mut self.events, wait) {
@@ -225,18 +229,23 @@ impl Crowd {
         Ok(())
     }
 
-    fn admit(&mut self) -> Result<(), Failure> {
-        while self.connecting < self.connecting_max {
+    /// Says whether more could begin to connect at once. The answers of those before come first: of a real crowd,
+    /// nobody waits until the last one has begun.
+    fn admit(&mut self) -> Result<bool, Failure> {
+        for _ in 0..ADMITTED_AT_ONCE {
+            if self.connecting >= self.connecting_max {
+                return Ok(false);
+            }
             let finding_out = self.receipts == Receipts::Unknown && self.connecting > 0;
             if finding_out && self.queue.front().is_some_and(|(_, opening)| opening.subscribe.is_some()) {
-                return Ok(());
+                return Ok(false);
             }
-            let Some((who, opening)) = self.queue.pop_front() else { return Ok(()) };
+            let Some((who, opening)) = self.queue.pop_front() else { return Ok(false) };
             let member = Member::connect(self.address, self.poll.registry(), Token(who), &self.speech, opening);
             self.members[who] = Some(member.map_err(|reason| lost(&self.speech, who, &reason))?);
             self.connecting += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn send_beats(&mut self) -> Result<(), Failure> {
