@@ -93,7 +93,6 @@ pub(crate) fn open(settings: &Settings) -> Result<Store, OpenError> {
 }
 
 impl Sled {
-
     /// Asks the writer for something, and waits for its answer.
     fn ask<T: Send + 'static, E: Send + 'static>(
         &self,

@@ -6,7 +6,7 @@
 //! 2. **Destinations**: where a message goes.
 //! 3. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
 //! 4. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
-//! 5. **Load**: joins under load, thousands who listen.
+//! 5. **Load**: many who come in, joins under load, thousands who listen.
 //! 6. **Real clients**: the libraries that people use.
 
 mod conversation;
@@ -33,6 +33,7 @@ mod graceful_stop;
 mod operations;
 mod slow_reader;
 
+mod arrivals;
 mod bench;
 mod fast_path;
 mod handover;

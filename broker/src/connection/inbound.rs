@@ -146,8 +146,16 @@ impl Connection {
             Ok(request) => request,
             Err(refusal) => return self.refuse(ticket, refusal),
         };
+        let after_the_disk = request.durable.is_some().then(|| self.services.arrivals.step());
         let ready = subscribe::prepare(self.services.clone(), request, self.bell.clone());
-        self.wait_for(async move { Outcome::Subscribed { ready: ready.await, ticket } });
+        self.wait_for(async move {
+            let ready = ready.await;
+            if let Some(step) = after_the_disk {
+                // One sync answers all who waited for it, and all would go on at once.
+                step.await;
+            }
+            Outcome::Subscribed { ready, ticket }
+        });
         None
     }
 
@@ -231,7 +239,10 @@ impl Connection {
     /// Something that was waited for is there.
     pub(super) fn take_up(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Entered(Ok(room)) => self.rooms.remember(room),
+            Outcome::Entered(Ok(room)) => {
+                self.settle_in();
+                self.rooms.remember(room);
+            }
             Outcome::Entered(Err(refusal)) => {
                 let ticket = match self.held.take().map(|event| *event) {
                     Some(Event::Send(send)) => send.ticket,
@@ -240,7 +251,10 @@ impl Connection {
                 };
                 self.refuse(ticket, refusal);
             }
-            Outcome::Subscribed { ready: Ok(ready), ticket } => self.subscribed(ready, ticket),
+            Outcome::Subscribed { ready: Ok(ready), ticket } => {
+                self.settle_in();
+                self.subscribed(ready, ticket);
+            }
             Outcome::Subscribed { ready: Err(refusal), ticket } => drop(self.refuse(ticket, refusal)),
             Outcome::Joined { serial, generation, sources } => self.joined(serial, generation, sources),
         }

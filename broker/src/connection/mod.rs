@@ -10,6 +10,7 @@
 //!
 //! Never here: how a log is stored, who may do what.
 
+mod arrivals;
 pub mod barrier;
 mod delivery;
 pub mod disconnect;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use homeroom_protocol::{self as stomp, Event, Output, Refusal, Session};
 use tokio::time::Instant;
 
+pub use self::arrivals::Arrivals;
 use self::barrier::Barrier;
 use self::disconnect::Ending;
 use self::dispatch::Outlet;
@@ -93,6 +95,8 @@ pub struct Services {
     pub shutdown: Arc<Shutdown>,
     /// Who catches up now.
     pub turns: Turns,
+    /// Who comes in now.
+    pub arrivals: Arrivals,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -146,8 +150,10 @@ struct Connection {
     subscription_next: u64,
     /// Of the subscriptions, the one that is served first.
     first: usize,
-    /// Whether this connection may catch up now.
+    /// Whether this connection may catch up now, or read while it is new.
     turn: Turn,
+    /// It has not yet subscribed or sent: what it says is one step among those of all newcomers.
+    is_new: bool,
     barrier: Option<Box<Barrier>>,
     rooms: Rooms,
     in_flight: Option<Box<InFlight>>,
@@ -216,6 +222,7 @@ impl Connection {
             subscription_next: 0,
             first: 0,
             turn: Turn::None,
+            is_new: true,
             barrier: None,
             rooms: Rooms::default(),
             in_flight: None,
@@ -254,7 +261,7 @@ impl Connection {
     /// Waits for whatever comes first.
     async fn wait(&mut self) {
         let wake_at = self.wake_at();
-        let reads = self.may_read();
+        let reads = self.may_read() && !(self.is_new && self.turn.is_asked());
         let blocked = self.is_blocked || self.outbox.waiting() > 0;
         let bell = self.bell.clone();
         self.turn.pass_on();
@@ -270,7 +277,12 @@ impl Connection {
         };
         self.shut_gate();
         match woken {
+            Woken::ByPeer if self.is_new && !self.turn.step(&self.services.arrivals) => {}
             Woken::ByPeer => self.receive(),
+            Woken::ByTurn(turn) if self.is_new => {
+                self.turn = turn;
+                self.receive();
+            }
             Woken::ByBell => self.heed_the_bell(),
             Woken::ByStore(landed) => self.landed(landed),
             Woken::ByOutcome(outcome) => {
@@ -281,6 +293,13 @@ impl Connection {
             Woken::InTime => {}
         }
         self.keep_time();
+    }
+
+    /// It has subscribed or sent: it belongs to those whom newcomers do not delay.
+    fn settle_in(&mut self) {
+        if std::mem::take(&mut self.is_new) {
+            self.turn = Turn::None;
+        }
     }
 
     /// Reads once, and takes what came in its order: bytes, Pongs, Close.

@@ -11,7 +11,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::arrivals::Arrivals;
 
 /// So many catch up at a time for each core. More make nobody faster and everybody else wait behind them: with
 /// four, a live class beside 1,000 who returned had its messages after 10 ms, with one after 6 (medians).
@@ -19,7 +22,7 @@ const PER_CORE: usize = 1;
 /// Who misses no more than so many of the newest messages is not behind: that is one short write.
 pub(super) const BEHIND_MIN: u64 = 32;
 
-/// All turns of a broker.
+/// All turns at catching up of a broker.
 #[derive(Debug)]
 pub struct Turns(Arc<Semaphore>);
 
@@ -57,6 +60,17 @@ impl Turn {
         matches!(self, Turn::Taken { .. })
     }
 
+    /// Whether a newcomer may take a step now. If not, it has asked from here on.
+    pub(super) fn step(&mut self, arrivals: &Arrivals) -> bool {
+        if matches!(self, Turn::None) {
+            *self = match arrivals.try_step() {
+                true => Turn::Taken { _permit: None },
+                false => Turn::Asked(Box::pin(arrivals.step().map(|()| None))),
+            };
+        }
+        matches!(self, Turn::Taken { .. })
+    }
+
     /// Whether others are before it.
     pub(super) fn is_asked(&self) -> bool {
         matches!(self, Turn::Asked(_))
@@ -81,8 +95,6 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     #[test]

@@ -16,6 +16,8 @@ use crate::shutdown::Shutdown;
 const BACKLOG: i32 = 4096;
 /// After a failed accept, for instance without descriptors, so long nothing is taken.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// After so many, all others have a turn: those who were taken are first, and a running class is between them.
+const ACCEPTED_AT_ONCE: u64 = 16;
 /// A peer that is gone without a word is noticed on an idle connection.
 const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
 
@@ -57,7 +59,10 @@ where
     Serve: Fn(TcpStream, SocketAddr) -> Served,
     Served: Future<Output = ()> + Send + 'static,
 {
-    loop {
+    for taken in 1_u64.. {
+        if taken.is_multiple_of(ACCEPTED_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.begun() => return,

@@ -53,12 +53,7 @@ struct Answer {
 
 impl Batch {
     /// Decides what becomes of an append. An error breaks its lane here, so that the next one sees it.
-    pub(crate) fn answer(
-        &mut self,
-        lane: Option<Lane>,
-        slot: Slot,
-        answer: Result<Appended, AppendError>,
-    ) {
+    pub(crate) fn answer(&mut self, lane: Option<Lane>, slot: Slot, answer: Result<Appended, AppendError>) {
         if let (Err(_), Some(lane)) = (&answer, &lane) {
             lane.break_off();
         }

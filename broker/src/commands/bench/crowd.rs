@@ -55,6 +55,9 @@ struct Beat {
 /// Without a RECEIPT for so long, the broker does not give any for SUBSCRIBE.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(2);
 
+/// So many begin to connect between two looks at what those before were answered.
+const ADMITTED_AT_ONCE: usize = 32;
+
 /// Shared by all reads. In bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -111,8 +114,9 @@ impl Crowd {
         until: Option<Instant>,
         ear: &mut impl FnMut(usize, Heard<'_>),
     ) -> Result<(), Failure> {
-        self.admit()?;
+        let more = self.admit()?;
         self.send_beats()?;
+        let until = if more { Some(Instant::now()) } else { until };
         let until = [until, self.beat.as_ref().map(|beat| beat.next)].into_iter().flatten().min();
         let wait = until.map(|until| self.alarm.set(until)).transpose().map_err(|error| unwatched(&error))?;
         match self.poll.poll(&mut self.events, wait) {
@@ -148,12 +152,15 @@ impl Crowd {
         Ok(())
     }
 
-    fn admit(&mut self) -> Result<(), Failure> {
-        while let Some((who, opening)) = self.arrivals.next() {
+    /// Says whether more could begin to connect at once. The answers of those before come first: of a real crowd,
+    /// nobody waits until the last one has begun.
+    fn admit(&mut self) -> Result<bool, Failure> {
+        for _ in 0..ADMITTED_AT_ONCE {
+            let Some((who, opening)) = self.arrivals.next() else { return Ok(false) };
             let member = Member::connect(self.address, self.poll.registry(), Token(who), &self.speech, opening);
             self.members[who] = Some(member.map_err(|reason| lost(&self.speech, who, &reason))?);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn send_beats(&mut self) -> Result<(), Failure> {
