@@ -196,3 +196,17 @@ async fn a_filter_moves_on_past_what_does_not_match() {
     assert_eq!(message.text(), "2");
     assert_eq!(message.header("gap"), None, "what did not match is no gap: {message}");
 }
+
+#[tokio::test]
+async fn a_name_that_is_too_long_to_keep_is_refused() {
+    let broker = Broker::start().await;
+    let long = "n".repeat(256);
+    for (login, name) in [("alice", &*long), (&*long, "lesson")] {
+        let mut student = Client::signed_in(&broker, login).await;
+        let subscribe = Frame::new("SUBSCRIBE").with("id", "s").with("destination", "/topic/7b");
+        student.send(&subscribe.with("durable-subscription-name", name)).await;
+        let error = student.error().await;
+        assert_eq!(error.header("code"), Some("107"), "{error}");
+        assert!(error.need("reason").contains("255"), "{error}");
+    }
+}

@@ -154,3 +154,22 @@ async fn a_subscription_over_several_classrooms_takes_a_position_for_each() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["1a", "1b"]);
 }
+
+#[tokio::test]
+async fn an_offset_beyond_the_end_is_the_end() {
+    let broker = Broker::start().await;
+    five(&broker).await;
+    let headers = [("durable", "true"), ("ack", "client"), ("x-stream-offset", "offset=1000")];
+    let mut reader = Client::signed_in(&broker, "alice").await;
+    reader.subscribe("s", "/topic/7b", &headers).await;
+    reader.publish("/topic/7b", "6").await;
+    let message = reader.message().await;
+    assert_eq!(message.text(), "6");
+    reader.ack(&message).await;
+    reader.publish("/topic/7b", "7").await;
+    reader.hang_up().await;
+    let mut reader = Client::signed_in(&broker, "alice").await;
+    let receipt = reader.subscribe("s", "/topic/7b", &headers[..2]).await;
+    assert_eq!((receipt.header("resumed"), receipt.header("gap")), (Some("true"), None), "{receipt}");
+    assert_eq!(reader.message().await.text(), "7");
+}

@@ -22,6 +22,11 @@ pub(super) fn bad_request(reason: &str, remedy: &str) -> Refusal {
     refusal(code::BAD_REQUEST, "bad request", reason, false, remedy)
 }
 
+/// So much of a client's text is repeated in an error.
+pub(super) fn shorten(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
+}
+
 /// A destination that leads nowhere.
 pub(super) fn unknown_destination(reason: &str) -> Refusal {
     let remedy = "Topics are written /topic/{classroom}/{channel}; . and / separate segments alike.";

@@ -14,6 +14,8 @@ use super::pattern::{Pattern, Segment};
 
 /// The longest destination, in bytes.
 pub const BYTES_MAX: usize = 255;
+/// The longest canonical path, in bytes: with its prefix it is the name of a log.
+const PATH_BYTES_MAX: usize = BYTES_MAX - "topic/".len();
 /// The most segments after the prefix.
 pub const SEGMENTS_MAX: usize = 16;
 
@@ -198,15 +200,15 @@ impl Rules {
             return Err(DestinationError::TooDeep(written.len()));
         }
         let last = written.len() - 1;
-        written
-            .iter()
-            .enumerate()
-            .map(|(at, text)| match segment(text) {
-                Some(Ok(Segment::Rest)) if at != last => Err(DestinationError::RestNotLast(rest.to_owned())),
-                Some(segment) => segment,
-                None => Err(DestinationError::EmptySegment(rest.to_owned())),
-            })
-            .collect()
+        let read = written.iter().enumerate().map(|(at, text)| match segment(text) {
+            Some(Ok(Segment::Rest)) if at != last => Err(DestinationError::RestNotLast(rest.to_owned())),
+            Some(segment) => segment,
+            None => Err(DestinationError::EmptySegment(rest.to_owned())),
+        });
+        let segments = read.collect::<Result<Vec<_>, _>>()?;
+        // Letters that are encoded take three bytes each.
+        let bytes = last + segments.iter().map(|segment| segment.literal().map_or(1, str::len)).sum::<usize>();
+        if bytes > PATH_BYTES_MAX { Err(DestinationError::TooLong(bytes)) } else { Ok(segments) }
     }
 }
 
@@ -293,6 +295,14 @@ mod tests {
         for written in ["/topic/7b/quiz/7", "/topic/7b.quiz.7", "/topic/7b.quiz/7", "/exchange/amq.topic/7b.quiz.7"] {
             assert_eq!(path(written).as_deref(), Ok("7b/quiz/7"), "{written}");
         }
+    }
+
+    #[test]
+    fn letters_that_are_encoded_count_as_they_are_kept() {
+        let stars = |count| format!("/topic/a{}", "*".repeat(count));
+        assert!(path(&stars(80)).is_ok_and(|path| path.len() == 241));
+        assert_eq!(path(&stars(83)), Err(DestinationError::TooLong(250)));
+        assert!(Rules::default().subscribable(&stars(83)).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::envelope::first_of;
-use crate::connection::refusals::{bad_request, nobody_in_particular, unknown_destination};
+use crate::connection::refusals::{bad_request, nobody_in_particular, shorten, unknown_destination};
 use crate::connection::subscription::POSITIONS_MAX;
 use crate::router::Pattern;
 use crate::settings::Durable;
@@ -21,6 +21,9 @@ const NAME_HEADERS: [&str; 3] = ["durable-subscription-name", "durable-subscribe
 const NO_LOCAL_HEADERS: [&str; 2] = ["no-local", "activemq.noLocal"];
 /// Headers of RabbitMQ that make a subscription durable under its id.
 const DURABLE_HEADERS: [&str; 2] = ["durable", "persistent"];
+
+/// The longest name of a durable subscription and of whom it belongs to, in bytes: they are kept with each cursor.
+const NAME_BYTES_MAX: usize = 255;
 
 /// What a SUBSCRIBE asks for, read and found to make sense.
 #[derive(Debug)]
@@ -130,6 +133,14 @@ fn durable_name(
     };
     if let Some(name) = name {
         let owner = owner.ok_or_else(nobody_in_particular)?;
+        for (what, text) in [("name of a durable subscription", name), ("login or client-id of its owner", &owner)] {
+            if text.len() > NAME_BYTES_MAX {
+                return Err(bad_request(
+                    &format!("the {what} has at most {NAME_BYTES_MAX} bytes, this one has {}", text.len()),
+                    "Use a shorter one, for example a number or a hash.",
+                ));
+            }
+        }
         return Ok(Some(DurableName { owner, name: name.into(), exclusive: true }));
     }
     let unasked = person.user.is_some()
@@ -216,11 +227,6 @@ fn rewind(text: &str) -> Result<From, Refusal> {
 
 pub(super) fn before_now(age: Duration) -> u64 {
     now_millis().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// So much of a client's text is repeated in an error.
-fn shorten(text: &str) -> &str {
-    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub(super) async fn begin(
     let after = match start {
         From::Next | From::After(_) => return Ok((None, Told::default())),
         From::First => Offset::ZERO,
-        From::At(offset) => Offset(offset.0.saturating_sub(1)),
+        // As in RabbitMQ, what lies beyond the end is the end.
+        From::At(offset) => Offset(offset.0.saturating_sub(1)).min(room.recent().head()),
         From::Last(count) => return last(room, &request.pattern, count).await,
         From::Time(millis) => room.seek(Seek::Time(millis)).await.map_err(log_refusal)?,
     };
