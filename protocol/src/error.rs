@@ -217,7 +217,16 @@ impl Refusal {
     /// STOMP 1.2, ERROR: "The ERROR frame SHOULD contain a message header with a short
     /// description of the error, and the body MAY contain more detailed information".
     pub(crate) fn frame(&self, receipt_id: Option<&str>, version: Option<&str>) -> Frame {
-        let mut frame = Frame::new(Command::Error)
+        let mut frame = self.told(Frame::new(Command::Error), receipt_id);
+        if let Some(version) = version {
+            frame.headers.push("version", version);
+        }
+        frame
+    }
+
+    /// `frame` with all that there is to say.
+    pub(crate) fn told(&self, frame: Frame, receipt_id: Option<&str>) -> Frame {
+        let mut frame = frame
             .with("message", &self.message)
             .with("code", &self.code.to_string())
             .with("reason", &self.reason)
@@ -227,9 +236,6 @@ impl Refusal {
         // SHOULD add additional headers to help identify the original frame".
         if let Some(receipt_id) = receipt_id {
             frame.headers.push("receipt-id", receipt_id);
-        }
-        if let Some(version) = version {
-            frame.headers.push("version", version);
         }
         frame.with_body(self.remedy.clone())
     }

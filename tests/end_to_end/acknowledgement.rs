@@ -123,6 +123,34 @@ async fn a_nack_brings_the_message_again() {
 }
 
 #[tokio::test]
+async fn a_nack_under_ack_client_brings_all_up_to_it_again() {
+    let broker = Broker::start().await;
+    let (mut student, _) = attend(&broker, "client", &[]).await;
+    publish(&broker, &["1", "2", "3"]).await;
+    let messages = student.messages(3).await;
+    // Asked for twice, it comes again once.
+    student.send(&Frame::new("NACK").with("id", messages[1].need("ack")).with("delay", "3600000")).await;
+    student.request(Frame::new("NACK").with("id", messages[1].need("ack"))).await;
+    let again = student.messages(2).await;
+    assert_eq!(again.iter().map(Frame::text).collect::<Vec<_>>(), ["1", "2"]);
+    publish(&broker, &["4"]).await;
+    assert_eq!(student.message().await.text(), "4");
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_meanwhile_does_not_come_again() {
+    let broker = Broker::start().await;
+    let (mut student, _) = attend(&broker, "client-individual", &[]).await;
+    publish(&broker, &["1", "2"]).await;
+    let messages = student.messages(2).await;
+    student.send(&Frame::new("NACK").with("id", messages[0].need("ack")).with("delay", "200")).await;
+    student.ack(&messages[0]).await;
+    // Due behind the first: it comes after all that is due before it.
+    student.send(&Frame::new("NACK").with("id", messages[1].need("ack")).with("delay", "400")).await;
+    assert_eq!(student.message().await.text(), "2");
+}
+
+#[tokio::test]
 async fn a_nack_without_requeue_acknowledges() {
     let broker = Broker::start().await;
     let (mut student, _) = attend(&broker, "client-individual", &[]).await;

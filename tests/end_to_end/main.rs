@@ -12,6 +12,7 @@
 mod conversation;
 mod heart_beats;
 mod limits;
+mod soft_errors;
 
 mod destinations;
 mod presence;
@@ -19,6 +20,7 @@ mod presence;
 mod acknowledgement;
 mod durable;
 mod ephemeral;
+mod expiry;
 mod gaps;
 mod idempotency;
 mod settled;

@@ -142,3 +142,52 @@ async fn a_transaction_with_an_impossible_acknowledgement_stores_nothing() {
     bob.subscribe("s", "/topic/7b", &[("x-stream-offset", "first")]).await;
     assert_eq!(bob.message().await.text(), "after it");
 }
+
+#[tokio::test]
+async fn a_transaction_that_is_refused_acknowledges_nothing() {
+    let broker = Broker::start().await;
+    let headers = [("durable", "true"), ("ack", "client-individual")];
+    let keyed = |body: &str| send("/topic/7b/answers", body).with("idempotency-key", "k");
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.subscribe("lesson", "/topic/7b/quiz", &headers).await;
+    let mut first = keyed("first");
+    first.headers.retain(|(name, _)| name != "transaction");
+    alice.request(first).await;
+    alice.publish("/topic/7b/quiz", "question").await;
+    let question = alice.message().await;
+    alice.request(begin()).await;
+    alice.request(Frame::new("ACK").with("id", question.need("ack")).with("transaction", "t")).await;
+    alice.request(keyed("another under the same key")).await;
+    alice.send(&commit()).await;
+    assert_eq!(alice.error().await.header("code"), Some("114"));
+
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    let receipt = alice.subscribe("lesson", "/topic/7b/quiz", &headers).await;
+    assert_eq!(receipt.header("resumed"), Some("true"), "{receipt}");
+    assert_eq!(alice.message().await.text(), "question", "its acknowledgement was undone with the transaction");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_behind_a_transaction_waits_for_it() {
+    let broker = Broker::start().await;
+    let headers = [("durable", "true"), ("ack", "client-individual")];
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.subscribe("lesson", "/topic/7b", &headers).await;
+    for body in ["1", "2", "3"] {
+        alice.publish("/topic/7b", body).await;
+    }
+    let messages = alice.messages(3).await;
+    let ack = |message: &Frame| Frame::new("ACK").with("id", message.need("ack"));
+    // All of it in one go.
+    alice.send(&begin()).await;
+    alice.send(&ack(&messages[0]).with("transaction", "t")).await;
+    alice.send(&send("/topic/7b/answers", "done with 1")).await;
+    alice.send(&commit().with("receipt", "commit")).await;
+    alice.send(&ack(&messages[1]).with("receipt", "ack")).await;
+    alice.receipt("commit").await;
+    alice.receipt("ack").await;
+    let broker = broker.killed_and_restarted().await;
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.subscribe("lesson", "/topic/7b", &headers).await;
+    assert_eq!(alice.message().await.text(), "3");
+}

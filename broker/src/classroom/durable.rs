@@ -184,13 +184,16 @@ impl Attachment {
         self.save(known, CEILING_LEAD);
     }
 
-    /// Moves the cursor as [`Attachment::settle`] does, but leaves it to the caller to save it, with a
-    /// record that it belongs to.
+    /// Where the cursor will stand when `progress` is stored, with a record that it belongs to. It moves with
+    /// [`Attachment::settle`], when that was done.
     pub fn settle_with(&self, progress: Progress) -> Option<Settlement> {
         let mut attached = self.durables.lock();
         let known = attached.get_mut(&self.key)?;
-        known.holders.iter_mut().find(|holder| holder.id == self.id)?.progress = Some(progress);
-        Some(Settlement { key: self.key.clone(), cursor: self.cursor(known, CEILING_LEAD)? })
+        let own = known.holders.iter().position(|holder| holder.id == self.id)?;
+        let before = known.holders[own].progress.replace(progress);
+        let cursor = self.cursor(known, CEILING_LEAD);
+        known.holders[own].progress = before;
+        Some(Settlement { key: self.key.clone(), cursor: cursor? })
     }
 
     fn save_known(&self) {

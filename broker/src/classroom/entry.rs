@@ -5,8 +5,13 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use homeroom_storage::{Epoch, Message, Offset, Position, Record};
 
+use super::now_millis;
+
 /// So many encodings of one message are kept; rarer shapes are encoded for their reader alone.
 const ENCODINGS_MAX: usize = 8;
+
+/// The header of a message that says until when it is of use, in milliseconds since 1970. Without it, for ever.
+pub const EXPIRES: &str = "expires";
 
 /// Where a reader stands: after this message of this record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,13 +65,18 @@ pub struct Entry {
     pub sequence: u64,
     /// Whether the log keeps it. What is not durable has no position.
     pub durable: bool,
+    /// After this it is shown to nobody, in milliseconds since 1970.
+    expires: u64,
     encodings: Mutex<Vec<(Shape, Bytes)>>,
 }
 
 impl Entry {
     /// One message of a record.
     pub fn new(record: Arc<Record>, index: u16, path: String, sequence: u64, durable: bool) -> Entry {
-        Entry { record, index, path: path.into(), sequence, durable, encodings: Mutex::default() }
+        let headers = &record.messages[usize::from(index)].headers;
+        let expires = headers.iter().find(|(name, _)| **name == *EXPIRES).and_then(|(_, time)| time.parse().ok());
+        let (expires, path) = (expires.unwrap_or(u64::MAX), path.into());
+        Entry { record, index, path, sequence, durable, expires, encodings: Mutex::default() }
     }
 
     /// The message itself.
@@ -94,6 +104,12 @@ impl Entry {
     pub fn mark(&self) -> Mark {
         let last = usize::from(self.index) + 1 == self.record.messages.len();
         Mark { offset: self.record.offset, part: if last { Mark::WHOLE } else { self.index } }
+    }
+
+    /// Whether its time is over. Then it is passed over, and whoever is late misses nothing of use.
+    pub fn has_expired(&self) -> bool {
+        // Most never do, and then nobody looks at the clock.
+        self.expires != u64::MAX && now_millis() >= self.expires
     }
 
     /// What it takes in memory, in bytes and near enough for a limit, its encodings included.
@@ -126,6 +142,19 @@ mod tests {
         let (first, second) = (Mark { offset: Offset(4), part: 0 }, Mark { offset: Offset(4), part: 1 });
         assert!(Mark::after(Offset(3)) < first && first < second && second < Mark::after(Offset(4)));
         assert_eq!((first.read_after(), Mark::after(Offset(4)).read_after()), (Offset(3), Offset(4)));
+    }
+
+    #[test]
+    fn a_message_expires_at_its_time_and_not_without_one() {
+        let expired = |headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let message = Message { destination: "/topic/a".into(), headers, body: Bytes::new(), publisher: None };
+            let record = Record { epoch: Epoch(1), offset: Offset(1), time: 0, messages: [message].into() };
+            Entry::new(Arc::new(record), 0, "a".into(), 1, true).has_expired()
+        };
+        assert!(expired(&[("x", "1"), (EXPIRES, "1700000000000")]));
+        assert!(!expired(&[(EXPIRES, "33000000000000")]));
+        assert!(!expired(&[]) && !expired(&[(EXPIRES, "soon")]));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl News {
             if entry.durable {
                 self.through = Some(entry.mark());
             }
-            if form.pattern().matches(&entry.path) {
+            if form.pattern().matches(&entry.path) && !entry.has_expired() {
                 self.push(entry, form.bytes(entry));
             }
         }

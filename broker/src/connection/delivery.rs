@@ -125,10 +125,13 @@ impl Connection {
         (parcels, passed)
     }
 
-    /// The bytes of a message; none for one that was acknowledged before or is not wanted: its reader
-    /// has passed it.
+    /// The bytes of a message; none for one that was acknowledged before, has expired or is not wanted: its
+    /// reader has passed it.
     fn parcel(&self, index: usize, source: usize, step: Step) -> Option<Parcel> {
         let subscription = &self.subscriptions[index];
+        if step.entry.has_expired() {
+            return None;
+        }
         if subscription.not_of.as_ref().is_some_and(|session| is_of_session(step.entry.message(), session)) {
             return None;
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use homeroom_protocol::{AckMode, Headers, MessageHead, Version, encode_message};
 use homeroom_storage::{LogName, Message, Position};
 
-use crate::classroom::entry::{Entry, Shape};
+use crate::classroom::entry::{EXPIRES, Entry, Shape};
 use crate::transport::websocket;
 
 /// Headers that the broker alone sets: dropped when a client sends them.
@@ -34,10 +34,40 @@ const IDEMPOTENCY_KEY: [&str; 4] = ["idempotency-key", "Nats-Msg-Id", "_AMQ_DUPL
 /// this name: a NUL ends a frame.
 const SESSION: &str = "\0session";
 
+/// RabbitMQ's word for [`EXPIRES`]: so many milliseconds from now.
+const EXPIRATION: &str = "expiration";
+
+/// When a SEND expires, in milliseconds since 1970: at `expires`, or `expiration` after `now`.
+///
+/// # Errors
+/// The header whose value is no such time.
+pub fn expires(headers: &Headers, now: u64) -> Result<Option<u64>, (&'static str, String)> {
+    let read = |name: &'static str| {
+        headers.get(name).map(|text| text.parse::<u64>().map_err(|_| (name, text.to_owned()))).transpose()
+    };
+    // ActiveMQ's clients write 0 for never.
+    if let Some(at) = read(EXPIRES)? {
+        return Ok((at > 0).then_some(at));
+    }
+    match read(EXPIRATION)? {
+        Some(0) => Err((EXPIRATION, "0".to_owned())),
+        after => Ok(after.map(|after| now.saturating_add(after))),
+    }
+}
+
 /// A SEND as the log keeps it.
-pub fn message(shown: String, headers: &Headers, body: Bytes, publisher: Option<&Arc<str>>, session: &str) -> Message {
-    let kept = headers.iter().filter(|(name, _)| !SET_BY_BROKER.contains(name));
-    let kept = kept.chain([(SESSION, session)]);
+pub fn message(
+    shown: String,
+    headers: &Headers,
+    body: Bytes,
+    publisher: Option<&Arc<str>>,
+    session: &str,
+    expires: Option<u64>,
+) -> Message {
+    let dropped = |name: &str| SET_BY_BROKER.contains(&name) || name == EXPIRES || name == EXPIRATION;
+    let expires = expires.map(|time| time.to_string());
+    let kept = headers.iter().filter(|(name, _)| !dropped(name));
+    let kept = kept.chain(expires.as_deref().map(|time| (EXPIRES, time))).chain([(SESSION, session)]);
     Message {
         destination: shown.into(),
         headers: kept.map(|(name, value)| (name.into(), value.into())).collect(),
@@ -230,9 +260,27 @@ mod tests {
         {
             headers.push(name, value);
         }
-        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None, "7");
+        headers.push("expiration", "5000");
+        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None, "7", Some(6000));
         let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["x-mine", "content-type", SESSION]);
+        assert_eq!(names, ["x-mine", "content-type", EXPIRES, SESSION]);
         assert!(is_of_session(&message, "7") && !is_of_session(&message, "8"));
+    }
+
+    #[test]
+    fn a_time_to_live_is_absolute_or_relative() {
+        let read = |name: &str, value: &str| {
+            let mut headers = Headers::default();
+            headers.push(name, value);
+            expires(&headers, 1_000)
+        };
+        assert_eq!(read("expires", "1700000000000"), Ok(Some(1_700_000_000_000)));
+        assert_eq!(read("expiration", "60000"), Ok(Some(61_000)));
+        assert_eq!(read("expiration", &u64::MAX.to_string()), Ok(Some(u64::MAX)));
+        assert_eq!(read("expires", "0"), Ok(None));
+        assert_eq!(read("x", "1"), Ok(None));
+        for (name, value) in [("expires", "soon"), ("expires", "-1"), ("expiration", "1m"), ("expiration", "0")] {
+            assert_eq!(read(name, value), Err((name, value.to_owned())));
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Joint, Landed, Publication};
 use super::refusals;
+use super::soft::Errors;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
@@ -34,6 +35,8 @@ impl Connection {
             Event::Connect(connect) => self.connect(&connect),
             Event::Send(send) => return self.send(send),
             Event::Subscribe(subscribe) => return self.subscribe(subscribe),
+            // Cursors are on their way to the disk with a record: nothing is added before it is known whether they moved.
+            event @ (Event::Acknowledge(_) | Event::Unsubscribe(_)) if self.is_settling() => return Some(event),
             Event::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
             Event::Acknowledge(acknowledge) => self.acknowledge(&acknowledge),
             Event::Commit(commit) => return self.commit(commit),
@@ -44,6 +47,7 @@ impl Connection {
 
     fn connect(&mut self, connect: &Connect) {
         let now = Instant::now().into_std();
+        self.errors = connect.errors_soft.then(|| Box::new(Errors::soft()));
         self.person = Identity::new(connect.login.as_deref(), connect.client_id.as_deref());
         let limits = &self.services.settings.limits;
         self.link.raise_limit(usize::try_from(limits.body_bytes + limits.header_bytes + 1024).unwrap_or(usize::MAX));
@@ -58,7 +62,7 @@ impl Connection {
         let ticket = send.ticket;
         let publication = match publish::read(self.services.registry.rules(), &self.person, &self.session_id, &send) {
             Ok(publication) => publication,
-            Err(refusal) => return self.refuse(ticket, refusal),
+            Err(refusal) => return self.decline(ticket, refusal),
         };
         let Some(room) = self.rooms.find(publication.topic.classroom()) else {
             self.enter(publication.topic.classroom().to_owned());
@@ -91,6 +95,10 @@ impl Connection {
         if commit.operations.iter().any(names_nothing) {
             return self.refuse(commit.ticket, unknown_message());
         }
+        let acknowledges = commit.operations.iter().any(|operation| matches!(operation, Operation::Acknowledge(_)));
+        if acknowledges && self.is_settling() {
+            return Some(Event::Commit(commit));
+        }
         let sends = commit.operations.iter().filter_map(|operation| match operation {
             Operation::Send(send) => {
                 Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
@@ -100,7 +108,7 @@ impl Connection {
         let one_room = sends.collect::<Result<Vec<_>, _>>().and_then(publish::one_room);
         let parts = match one_room {
             Ok(parts) => parts,
-            Err(refusal) => return self.refuse(commit.ticket, refusal),
+            Err(refusal) => return self.decline(commit.ticket, refusal),
         };
         let Some(Joint { topic, messages, key }) = parts else {
             self.acknowledge_all(&commit);
@@ -121,6 +129,10 @@ impl Connection {
         None
     }
 
+    fn is_settling(&self) -> bool {
+        self.subscriptions.iter().any(|known| known.is_settling)
+    }
+
     /// Takes up the ACKs and NACKs of a transaction. Says whether there are any.
     fn acknowledge_all(&mut self, commit: &Commit) -> bool {
         let mut any = false;
@@ -137,6 +149,9 @@ impl Connection {
     }
 
     fn subscribe(&mut self, subscribe: Subscribe) -> Option<Event> {
+        if self.listen_for_errors(&subscribe) {
+            return None;
+        }
         if self.in_flight.is_some() {
             // Its position follows what this connection sent before.
             return Some(Event::Subscribe(subscribe));
@@ -144,8 +159,9 @@ impl Connection {
         let ticket = subscribe.ticket;
         let request = match subscribe::read(&self.services, &self.person, &subscribe) {
             Ok(request) => request,
-            Err(refusal) => return self.refuse(ticket, refusal),
+            Err(refusal) => return self.decline_subscription(&subscribe.id, ticket, refusal),
         };
+        let id = subscribe.id.as_str().into();
         let after_the_disk = request.durable.is_some().then(|| self.services.arrivals.step());
         let ready = subscribe::prepare(self.services.clone(), request, self.bell.clone());
         self.wait_for(async move {
@@ -154,12 +170,18 @@ impl Connection {
                 // One sync answers all who waited for it, and all would go on at once.
                 step.await;
             }
-            Outcome::Subscribed { ready, ticket }
+            Outcome::Subscribed { ready, id, ticket }
         });
         None
     }
 
+    fn decline_subscription(&mut self, id: &str, ticket: Option<Ticket>, refusal: Refusal) -> Option<Event> {
+        self.session.subscription_refused(id);
+        self.decline(ticket, refusal)
+    }
+
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) {
+        self.forget_errors(&unsubscribe.id);
         let known = self.subscriptions.iter().position(|known| *known.id == *unsubscribe.id);
         let keys: Vec<CursorKey> = match known.map(|index| self.subscriptions.remove(index)) {
             Some(mut subscription) => {
@@ -249,13 +271,15 @@ impl Connection {
                     Some(Event::Commit(commit)) => commit.ticket,
                     _ => None,
                 };
-                self.refuse(ticket, refusal);
+                self.decline(ticket, refusal);
             }
-            Outcome::Subscribed { ready: Ok(ready), ticket } => {
+            Outcome::Subscribed { ready: Ok(ready), ticket, .. } => {
                 self.settle_in();
                 self.subscribed(ready, ticket);
             }
-            Outcome::Subscribed { ready: Err(refusal), ticket } => drop(self.refuse(ticket, refusal)),
+            Outcome::Subscribed { ready: Err(refusal), id, ticket } => {
+                drop(self.decline_subscription(&id, ticket, refusal));
+            }
             Outcome::Joined { serial, generation, sources } => self.joined(serial, generation, sources),
         }
     }
@@ -275,6 +299,7 @@ impl Connection {
             turn: 0,
             window,
             repeats: Vec::new(),
+            is_settling: false,
             not_of: request.no_local.then(|| self.session_id.clone()),
             first: None,
             joins: request.pattern.classroom().is_none().then_some(Joins { durable, generation }),
@@ -338,12 +363,20 @@ impl Connection {
             self.rooms.note(&landed);
             let appended = match landed.result {
                 Ok(appended) => appended,
-                Err(refusal) => {
-                    // Nothing is said after ERROR.
+                // What was acknowledged with it is not: the client has to begin again from the cursor.
+                Err(refusal) if landed.settles => {
                     self.refuse(landed.ticket, refusal);
-                    return;
+                    continue;
+                }
+                Err(refusal) => {
+                    self.decline(landed.ticket, refusal);
+                    continue;
                 }
             };
+            if landed.settles {
+                self.subscriptions.iter_mut().for_each(|known| known.is_settling = false);
+                self.save_acknowledged();
+            }
             if let Some(appended) = &appended {
                 self.services.metrics.published(true, u64::from(!appended.duplicate));
             }

@@ -24,6 +24,7 @@ mod outbox;
 mod publish;
 mod refusals;
 mod repeats;
+mod soft;
 mod subscribe;
 mod subscription;
 mod turn;
@@ -43,6 +44,7 @@ use self::disconnect::Ending;
 use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
+use self::soft::Errors;
 use self::subscribe::Ready;
 use self::subscription::{Source, Subscription};
 use self::turn::Turn;
@@ -109,7 +111,7 @@ enum Outcome {
     /// A room for the held SEND or COMMIT.
     Entered(Result<Arc<Classroom>, Refusal>),
     /// A SUBSCRIBE.
-    Subscribed { ready: Result<Ready, Refusal>, ticket: Option<stomp::Ticket> },
+    Subscribed { ready: Result<Ready, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
     /// Rooms that appeared, for a subscription to many.
     Joined { serial: u64, generation: u64, sources: Vec<Source> },
 }
@@ -168,6 +170,8 @@ struct Connection {
     /// Who writes to the link, if dispatchers may.
     outlet: Option<Arc<Outlet>>,
     lane_next: u32,
+    /// How refusals are told, if not by ERROR alone.
+    errors: Option<Box<Errors>>,
     _tracked: Tracked,
 }
 
@@ -234,6 +238,7 @@ impl Connection {
             is_blocked: false,
             outlet: None,
             lane_next: 0,
+            errors: None,
             _tracked: tracked,
         }
     }

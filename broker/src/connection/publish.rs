@@ -16,13 +16,22 @@ use slab::Slab;
 
 use super::disconnect::{code, refusal};
 use super::envelope;
-use super::refusals::unknown_destination;
+use super::refusals::{bad_request, shorten, unknown_destination};
 use crate::auth::Identity;
-use crate::classroom::Classroom;
+use crate::classroom::{Classroom, now_millis};
 use crate::router::{Destination, DestinationError, Rules, Topic};
 
 /// So many rooms are remembered for the next SEND.
 const ROOMS_MAX: usize = 8;
+/// Other brokers' words for "deliver it later". To deliver at once instead could give an answer away.
+const LATER: [&str; 6] = [
+    "AMQ_SCHEDULED_DELAY",
+    "AMQ_SCHEDULED_PERIOD",
+    "AMQ_SCHEDULED_REPEAT",
+    "AMQ_SCHEDULED_CRON",
+    "_AMQ_SCHED_DELIVERY",
+    "x-delay",
+];
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -47,9 +56,14 @@ pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send)
     let destination = rules.sendable(&send.destination);
     let Destination::Topic(topic) = destination.map_err(|error| destination_refusal(&error))?;
     let key = idempotency_key(&send.headers)?;
+    if let Some(name) = LATER.iter().find(|name| send.headers.contains(name)) {
+        let remedy = "Send the message when it is due: it is delivered at once.";
+        return Err(bad_request(&format!("{name} asks for a delivery later, which there is not here"), remedy));
+    }
     let persistent = envelope::is_persistent(&send.headers);
+    let expires = envelope::expires(&send.headers, now_millis()).map_err(expiry_refusal)?;
     let (shown, body, publisher) = (topic.shown.clone(), send.body.clone(), person.user.as_ref());
-    let message = envelope::message(shown, &send.headers, body, publisher, session);
+    let message = envelope::message(shown, &send.headers, body, publisher, session, expires);
     Ok(Publication { topic, message, key, persistent })
 }
 
@@ -64,6 +78,17 @@ fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
         )),
         key => Ok(key.map(Into::into)),
     }
+}
+
+fn expiry_refusal((name, value): (&str, String)) -> Refusal {
+    let remedy = match name {
+        "expires" => "Write expires as milliseconds since 1970, or expiration as milliseconds from now.",
+        _ => {
+            "Write expiration as milliseconds from now, at least 1. For what only those get who are here, send \
+             persistent:false."
+        }
+    };
+    bad_request(&format!("{name} is \"{}\"", shorten(&value)), remedy)
 }
 
 fn destination_refusal(error: &DestinationError) -> Refusal {
@@ -137,6 +162,7 @@ struct Appending {
     room: Arc<Classroom>,
     ticket: Option<Ticket>,
     bytes: usize,
+    settles: bool,
 }
 
 /// Something that was waited for has been answered.
@@ -146,6 +172,8 @@ pub(super) struct Landed {
     pub ticket: Option<Ticket>,
     /// What came of it.
     pub result: Result<Option<Appended>, Refusal>,
+    /// Cursors were to move with it.
+    pub settles: bool,
     log: Option<LogName>,
 }
 
@@ -159,7 +187,8 @@ impl Future for Landing {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
         let ticket = self.ticket;
-        let landed = |answer: Result<(), Refusal>| Landed { ticket, result: answer.map(|()| None), log: None };
+        let landed =
+            |answer: Result<(), Refusal>| Landed { ticket, result: answer.map(|()| None), settles: false, log: None };
         self.answer.as_mut().poll(context).map(landed)
     }
 }
@@ -177,8 +206,9 @@ impl InFlight {
         let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
         let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
         *waiting += 1;
+        let settles = !settlements.is_empty();
         let append = Append { log, messages, settlements, key, deadline: None, lane: Some(lane.clone()) };
-        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes });
+        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes, settles });
         self.bytes += bytes;
         room.expect();
         self.gathered.push(Submission { append, slot: self.answers.slot(number) });
@@ -232,7 +262,7 @@ impl InFlight {
     }
 
     fn settle(&mut self, Answer { number, result }: Answer) -> Landed {
-        let Appending { room, ticket, bytes } = self.appends.remove(number);
+        let Appending { room, ticket, bytes, settles } = self.appends.remove(number);
         self.bytes -= bytes;
         room.was_answered(&result);
         let log = room.log();
@@ -244,7 +274,7 @@ impl InFlight {
             }
         }
         let result = result.map(Some).map_err(|error| append_refusal(&error));
-        Landed { ticket, result, log: Some(log.clone()) }
+        Landed { ticket, result, settles, log: Some(log.clone()) }
     }
 }
 

@@ -14,6 +14,16 @@ use super::window::Again;
 use crate::classroom::entry::Entry;
 use crate::classroom::reader::LogPage;
 
+/// What becomes of a message that is to come again.
+enum Next {
+    Later,
+    /// It was acknowledged meanwhile, or cannot be read.
+    Never,
+    /// It has expired, or retention took it.
+    Gone,
+    Now(Arc<Entry>),
+}
+
 impl Connection {
     /// Says what comes before the log: snapshots, and messages that were refused and are due again.
     pub(super) fn say_own(&mut self) {
@@ -39,37 +49,38 @@ impl Connection {
         let now = Instant::now();
         for mut due in std::mem::take(&mut self.subscriptions[index].repeats) {
             let room = self.outbox.waiting() < BATCH_BYTES;
-            let again = if room { self.try_repeat(index, &mut due, now) } else { None };
-            match again {
-                Some(entry) => self.repeat(index, &due.again, &entry),
-                None if !room || due.at > now || due.page.is_some() => self.subscriptions[index].repeats.push(due),
-                None => {}
+            let next = if room { self.try_repeat(index, &mut due, now) } else { Next::Later };
+            match next {
+                Next::Later => self.subscriptions[index].repeats.push(due),
+                Next::Never => {}
+                Next::Gone => self.subscriptions[index].give_up(&due.again),
+                Next::Now(entry) => self.repeat(index, &due.again, &entry),
             }
         }
     }
 
-    /// The entry that comes again, once it is due and was read.
-    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Option<Arc<Entry>> {
+    /// What becomes of a message that was refused, once it is due and was read.
+    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Next {
         if due.at > now {
-            return None;
+            return Next::Later;
+        }
+        let again = &due.again;
+        if !self.subscriptions[index].window.as_ref().is_some_and(|window| window.holds(again)) {
+            return Next::Never;
         }
         let Some(page) = &mut due.page else {
-            due.page = Some(self.read_again(index, &due.again));
-            return None;
+            due.page = Some(self.read_again(index, again));
+            return Next::Later;
         };
         match page.try_recv() {
-            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Empty) => Next::Later,
             Ok(Some(page)) => {
-                due.page = None;
-                page.entries
-                    .into_iter()
-                    .find(|entry| entry.offset() == due.again.offset && entry.position().part == due.again.part)
+                let is_it = |entry: &Arc<Entry>| entry.offset() == again.offset && entry.position().part == again.part;
+                let found = page.entries.into_iter().find(is_it).filter(|entry| !entry.has_expired());
+                found.map_or(Next::Gone, Next::Now)
             }
-            // Retention took it meanwhile, or the log cannot be read: it stays unacknowledged.
-            Ok(None) | Err(oneshot::error::TryRecvError::Closed) => {
-                due.page = None;
-                None
-            }
+            // The log cannot be read: it stays unacknowledged, and comes when the client does.
+            Ok(None) | Err(oneshot::error::TryRecvError::Closed) => Next::Never,
         }
     }
 

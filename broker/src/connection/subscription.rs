@@ -1,6 +1,7 @@
 //! One SUBSCRIBE of one connection: the logs it reads, how far it has come in
 //! each, and what it holds unacknowledged.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub(super) struct Subscription {
     pub window: Option<Box<Window>>,
     /// What comes again after a NACK.
     pub repeats: Vec<Due>,
+    /// What was acknowledged last is stored with a record that is on its way; until then no cursor moves.
+    pub is_settling: bool,
     /// Messages of this session, its own, are left out.
     pub(super) not_of: Option<Box<str>>,
     /// Shown before everything else, such as a snapshot.
@@ -263,19 +266,36 @@ impl Subscription {
             let (settled, above) = source.acknowledged(window, index);
             source.attachment.as_ref()?.settle_with(Progress { settled, above })
         };
-        self.sources.iter().enumerate().filter_map(progress).collect()
+        let settlements: Vec<Settlement> = self.sources.iter().enumerate().filter_map(progress).collect();
+        self.is_settling = !settlements.is_empty();
+        settlements
     }
 
-    /// A NACK: the message comes again at `at`.
+    /// A NACK: the message comes again at `at`. STOMP 1.2: "NACK applies either to one single message (if the
+    /// subscription's ack mode is client-individual) or to all messages sent before and not yet ACK'ed or NACK'ed
+    /// (if the subscription's ack mode is client)".
     pub(super) fn refuse(&mut self, position: Position, at: Instant) {
-        if let Some(again) = self.window.as_mut().and_then(|window| window.again(position)) {
-            self.repeats.push(Due { again, at, page: None });
+        let Some(window) = &mut self.window else { return };
+        let again = match self.ack {
+            AckMode::Client => window.again_through(position),
+            AckMode::ClientIndividual | AckMode::Auto => window.again_one(position),
+        };
+        let places: HashSet<_> = again.iter().map(Again::place).collect();
+        self.repeats.retain(|due| !places.contains(&due.again.place()));
+        self.repeats.extend(again.into_iter().map(|again| Due { again, at, page: None }));
+    }
+
+    /// A message that would come again has expired meanwhile, or is gone: it is done with, as if it was acknowledged.
+    pub(super) fn give_up(&mut self, again: &Again) {
+        if let Some(window) = &mut self.window {
+            window.give_up(again);
         }
+        self.save_acknowledged();
     }
 
     /// Saves what is acknowledged, for all its logs.
     pub(super) fn save_acknowledged(&mut self) {
-        let Some(window) = &self.window else { return };
+        let Some(window) = self.window.as_ref().filter(|_| !self.is_settling) else { return };
         for (index, source) in self.sources.iter_mut().enumerate() {
             let (settled, above) = source.acknowledged(window, index);
             source.save(settled, above);

@@ -42,6 +42,30 @@ pub(super) struct Again {
     pub count: u32,
 }
 
+impl Out {
+    /// Which message it is.
+    fn place(&self) -> (usize, Offset, Option<u16>) {
+        (self.source, self.mark.offset, self.part)
+    }
+
+    /// It comes once more, unless it is acknowledged.
+    fn again(&mut self) -> Option<Again> {
+        if self.acknowledged {
+            return None;
+        }
+        self.deliveries += 1;
+        let (source, offset, part) = self.place();
+        Some(Again { source, offset, part, count: self.deliveries })
+    }
+}
+
+impl Again {
+    /// Which message it is.
+    pub(super) fn place(&self) -> (usize, Offset, Option<u16>) {
+        (self.source, self.offset, self.part)
+    }
+}
+
 impl Window {
     /// A window of `size` messages.
     pub(super) fn new(size: usize) -> Window {
@@ -72,19 +96,39 @@ impl Window {
     /// Acknowledges one message. Unknown ones change nothing.
     pub(super) fn acknowledge_one(&mut self, position: Position) {
         if let Some(at) = self.find(position) {
-            self.unacknowledged -= usize::from(!std::mem::replace(&mut self.out[at].acknowledged, true));
+            self.acknowledge_at(at);
         }
+    }
+
+    fn acknowledge_at(&mut self, at: usize) {
+        self.unacknowledged -= usize::from(!std::mem::replace(&mut self.out[at].acknowledged, true));
         while self.out.front().is_some_and(|out| out.acknowledged) {
             self.out.pop_front();
         }
     }
 
     /// A message is to come again.
-    pub(super) fn again(&mut self, position: Position) -> Option<Again> {
-        let at = self.find(position)?;
-        let out = self.out.get_mut(at).filter(|out| !out.acknowledged)?;
-        out.deliveries += 1;
-        Some(Again { source: out.source, offset: out.mark.offset, part: out.part, count: out.deliveries })
+    pub(super) fn again_one(&mut self, position: Position) -> Vec<Again> {
+        let at = self.find(position);
+        at.and_then(|at| self.out[at].again()).into_iter().collect()
+    }
+
+    /// Everything up to and including a message that is not acknowledged is to come again.
+    pub(super) fn again_through(&mut self, position: Position) -> Vec<Again> {
+        let Some(at) = self.find(position) else { return Vec::new() };
+        self.out.iter_mut().take(at + 1).filter_map(Out::again).collect()
+    }
+
+    /// Whether it still waits to be acknowledged.
+    pub(super) fn holds(&self, again: &Again) -> bool {
+        self.out.iter().any(|out| !out.acknowledged && out.place() == again.place())
+    }
+
+    /// It is done with, as if it was acknowledged.
+    pub(super) fn give_up(&mut self, again: &Again) {
+        if let Some(at) = self.out.iter().position(|out| out.place() == again.place()) {
+            self.acknowledge_at(at);
+        }
     }
 
     /// How far a source's cursor may go when its reader stands at `mark`: the
@@ -176,14 +220,14 @@ mod tests {
         let mut window = window(&[3]);
         window.acknowledge_one(at(4));
         window.acknowledge_through(Position::new(Epoch(2), Offset(3)));
-        assert_eq!((window.room(), window.again(at(4))), (9, None));
+        assert_eq!((window.room(), window.again_one(at(4))), (9, vec![]));
     }
 
     #[test]
     fn a_message_comes_again_with_its_number() {
         let mut window = window(&[3]);
-        assert_eq!(window.again(at(3)).map(|again| again.count), Some(2));
-        assert_eq!(window.again(at(3)).map(|again| again.count), Some(3));
+        assert_eq!(window.again_one(at(3))[0].count, 2);
+        assert_eq!(window.again_one(at(3))[0].count, 3);
         assert_eq!(window.room(), 9, "it still takes one place");
     }
 }

@@ -189,7 +189,12 @@ impl Session {
         for (name, value) in headers {
             frame.headers.push(name, value);
         }
-        let (receipt, was_full) = (self.encoded(&frame), self.is_full());
+        self.answer(ticket, &frame);
+    }
+
+    /// Answers the frame behind `ticket`, as soon as all asked for before have left.
+    fn answer(&mut self, ticket: Ticket, frame: &Frame) {
+        let (receipt, was_full) = (self.encoded(frame), self.is_full());
         self.receipts.answer(ticket, receipt);
         while let Some(receipt) = self.receipts.release() {
             self.outgoing.push_back(receipt);
@@ -204,6 +209,17 @@ impl Session {
     pub fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
         let receipt_id = ticket.and_then(|ticket| self.receipts.receipt_id(ticket)).map(str::to_owned);
         self.refuse_with(refusal, receipt_id.as_deref(), None);
+    }
+
+    /// No, and the conversation goes on: `message` says so, a MESSAGE to which all that ERROR would say is added.
+    /// It leaves in the place of the RECEIPT, if one was asked for. Ignored before CONNECTED and after the end.
+    pub fn decline(&mut self, ticket: Option<Ticket>, refusal: &Refusal, message: Frame) {
+        let asked = ticket.and_then(|ticket| Some((ticket, self.receipts.receipt_id(ticket)?)));
+        let frame = refusal.told(message, asked.map(|(_, receipt_id)| receipt_id));
+        match asked.map(|(ticket, _)| ticket) {
+            Some(ticket) => self.answer(ticket, &frame),
+            None => self.transmit(&frame),
+        }
     }
 
     /// Sends a frame of the driver's own making. Ignored before CONNECTED and after the end.
