@@ -138,6 +138,17 @@ async fn a_nack_under_ack_client_brings_all_up_to_it_again() {
 }
 
 #[tokio::test]
+async fn a_whole_window_comes_again_in_its_order() {
+    let broker = Broker::start().await;
+    let (mut student, _) = attend(&broker, "client", &[]).await;
+    let bodies: Vec<String> = (0..500).map(|number| number.to_string()).collect();
+    publish(&broker, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let messages = student.messages(bodies.len()).await;
+    student.request(Frame::new("NACK").with("id", messages[bodies.len() - 1].need("ack"))).await;
+    assert_eq!(student.bodies(bodies.len()).await, bodies);
+}
+
+#[tokio::test]
 async fn what_is_acknowledged_meanwhile_does_not_come_again() {
     let broker = Broker::start().await;
     let (mut student, _) = attend(&broker, "client-individual", &[]).await;

@@ -14,6 +14,9 @@ use super::window::Again;
 use crate::classroom::entry::Entry;
 use crate::classroom::reader::LogPage;
 
+/// So many that are due are read from the log before the first of them has come.
+const READ_AHEAD: usize = 16;
+
 /// What becomes of a message that is to come again.
 enum Next {
     Later,
@@ -47,11 +50,18 @@ impl Connection {
             return;
         }
         let now = Instant::now();
+        // What is due comes in the order of the NACKs, whichever was read from the log first.
+        let mut held_up = 0;
         for mut due in std::mem::take(&mut self.subscriptions[index].repeats) {
-            let room = self.outbox.waiting() < BATCH_BYTES;
-            let next = if room { self.try_repeat(index, &mut due, now) } else { Next::Later };
-            match next {
-                Next::Later => self.subscriptions[index].repeats.push(due),
+            if due.at > now || held_up >= READ_AHEAD || self.outbox.waiting() >= BATCH_BYTES {
+                self.subscriptions[index].repeats.push(due);
+                continue;
+            }
+            match self.try_repeat(index, &mut due, held_up > 0) {
+                Next::Later => {
+                    held_up += 1;
+                    self.subscriptions[index].repeats.push(due);
+                }
                 Next::Never => {}
                 Next::Gone => self.subscriptions[index].give_up(&due.again),
                 Next::Now(entry) => self.repeat(index, &due.again, &entry),
@@ -59,11 +69,8 @@ impl Connection {
         }
     }
 
-    /// What becomes of a message that was refused, once it is due and was read.
-    fn try_repeat(&self, index: usize, due: &mut Due, now: Instant) -> Next {
-        if due.at > now {
-            return Next::Later;
-        }
+    /// What becomes of a message that was refused and is due: it has to be read first, and to wait where it is held up.
+    fn try_repeat(&self, index: usize, due: &mut Due, is_held_up: bool) -> Next {
         let again = &due.again;
         if !self.subscriptions[index].window.as_ref().is_some_and(|window| window.holds(again)) {
             return Next::Never;
@@ -72,6 +79,9 @@ impl Connection {
             due.page = Some(self.read_again(index, again));
             return Next::Later;
         };
+        if is_held_up {
+            return Next::Later;
+        }
         match page.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => Next::Later,
             Ok(Some(page)) => {
