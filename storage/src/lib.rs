@@ -60,9 +60,10 @@
 //! # Where to look
 //!
 //! `log.rs` and `cursors.rs` are the contract, `conformance.rs` is the same as
-//! tests: a new engine begins there. `sled/appender.rs` is where a record
-//! becomes durable, `sled/layout.rs` what the bytes mean, `sled/open.rs` what
-//! happens to a store that sled cannot open.
+//! tests: a new engine begins there. `answers.rs` is where a publisher hears
+//! what became of its appends. `sled/appender.rs` is where a record becomes
+//! durable, `sled/layout.rs` what the bytes mean, `sled/open.rs` what happens to
+//! a store that sled cannot open.
 //!
 //! Never here: STOMP, sockets, students.
 //!
