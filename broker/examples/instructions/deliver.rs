@@ -9,7 +9,7 @@ use homeroom::classroom::bell::Bell;
 use homeroom::classroom::entry::{Entry, Mark, Shape};
 use homeroom::classroom::news::{Form, News};
 use homeroom::classroom::reader::{Budget, Reader};
-use homeroom::classroom::{self, Classroom, recent};
+use homeroom::classroom::{self, Room, recent};
 use homeroom::connection::envelope::{Look, Repeat};
 use homeroom::router::pattern::Segment;
 use homeroom::router::{Pattern, Rules};
@@ -89,7 +89,7 @@ fn read(_: u32) -> Box<dyn FnMut()> {
 }
 
 /// A classroom with its messages.
-async fn class() -> Arc<Classroom> {
+async fn class() -> Arc<Room> {
     let store = Settings { engine: EngineKind::Memory, ..Settings::default() };
     let store = homeroom_storage::open(&store).expect("memory opens");
     let rules = Arc::new(Rules::new(None, &[]).expect("no shapes"));
@@ -99,7 +99,7 @@ async fn class() -> Arc<Classroom> {
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
     };
-    let room = Classroom::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own");
+    let room = Room::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own");
     for _ in 0..MESSAGES {
         room.store().append(one(room.log())).await.expect("it is stored");
     }

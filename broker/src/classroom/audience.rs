@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use super::Classroom;
+use super::Room;
 use super::bell::Bell;
 use super::entry::Entry;
 use super::news::{Form, News, is_same};
@@ -131,7 +131,7 @@ struct Group {
 
 impl Audience {
     /// Tells `member` of everything new from this call on. `room` is the room of this audience.
-    pub fn join(&self, room: &Arc<Classroom>, form: Option<Arc<dyn Form>>, member: Member) -> Place {
+    pub fn join(&self, room: &Arc<Room>, form: Option<Arc<dyn Form>>, member: Member) -> Place {
         let mut shards = self.locked();
         let counts: Vec<usize> = shards.iter().map(|shard| shard.locked().count).collect();
         let wanted = dispatchers(counts.iter().sum::<usize>() + 1);
@@ -193,7 +193,7 @@ fn dispatchers(members: usize) -> usize {
 
 impl Shard {
     /// Lets a large class have records together that reach the disk one after the other.
-    async fn wait_for_more(&self, room: &Classroom) {
+    async fn wait_for_more(&self, room: &Room) {
         if self.locked().count < LARGE || !room.coming.is_any() {
             return;
         }
@@ -282,7 +282,7 @@ impl Group {
 }
 
 /// Tells the members of a shard what is new, until the room is gone.
-async fn dispatch(room: Weak<Classroom>, shard: Arc<Shard>) {
+async fn dispatch(room: Weak<Room>, shard: Arc<Shard>) {
     let mut round = Round::default();
     loop {
         shard.wake.heard().await;
@@ -332,7 +332,7 @@ impl Default for Round {
 
 impl Round {
     /// Tells a group what is new. Says whether there was anything.
-    async fn go(&mut self, room: &Classroom, shard: &Shard, index: usize) -> bool {
+    async fn go(&mut self, room: &Room, shard: &Shard, index: usize) -> bool {
         let Some(found) = shard.locked().find(index) else { return false };
         let Some(form) = found.form.clone() else { return self.ring(room, shard, &found).await };
         let stretch = room.recent().newest(found.looked, MESSAGES_AT_ONCE, BYTES_AT_ONCE, &mut self.entries);
@@ -357,7 +357,7 @@ impl Round {
     /// Goes round until every member was told of the newest message. What is new is taken in once round only:
     /// other groups wait. Gives the sequence before which every member was told of all; what was looked at behind
     /// it was for others.
-    async fn tell(&mut self, room: &Classroom, shard: &Shard, found: &Found, form: &dyn Form) -> u64 {
+    async fn tell(&mut self, room: &Room, shard: &Shard, found: &Found, form: &dyn Form) -> u64 {
         let (mut place, mut left, mut written, mut told) = (0, usize::MAX, 0, self.news.end);
         let mut once_round = None;
         while left > 0 {
@@ -386,7 +386,7 @@ impl Round {
     }
 
     /// Takes in what is new meanwhile, if there is room for it. Says whether anything was for the group.
-    fn learn(&mut self, room: &Classroom, form: &dyn Form) -> bool {
+    fn learn(&mut self, room: &Room, form: &dyn Form) -> bool {
         let (known, bytes) = (self.news.count(), self.news.bytes());
         if known >= MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE {
             return false;
@@ -415,7 +415,7 @@ impl Round {
         }
     }
 
-    async fn ring(&mut self, room: &Classroom, shard: &Shard, found: &Found) -> bool {
+    async fn ring(&mut self, room: &Room, shard: &Shard, found: &Found) -> bool {
         let head = room.recent().end().0;
         if found.looked >= head {
             return false;

@@ -11,11 +11,11 @@ use super::audience::{Heard, Listener};
 use super::entry::{Entry, Shape};
 use super::news::{Form, News};
 use super::recent::Limits;
-use super::{Classroom, Settings};
+use super::{Room, Settings};
 use crate::router::pattern::Segment;
 use crate::router::{Pattern, Rules};
 
-async fn room() -> Arc<Classroom> {
+async fn room() -> Arc<Room> {
     let store = homeroom_storage::Settings { engine: EngineKind::Memory, ..homeroom_storage::Settings::default() };
     let store = homeroom_storage::open(&store).expect("memory opens");
     let rules = Arc::new(Rules::new(None, &[]).expect("no shapes"));
@@ -25,10 +25,10 @@ async fn room() -> Arc<Classroom> {
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
     };
-    Classroom::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own")
+    Room::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own")
 }
 
-fn publish(room: &Classroom, channel: &str) {
+fn publish(room: &Room, channel: &str) {
     let body = Bytes::from_static(b"x");
     let message = Message { destination: "/topic/7b".into(), headers: [].into(), body, publisher: None };
     let record = Record { epoch: Epoch(1), offset: Offset::ZERO, time: 0, messages: [message].into() };
@@ -93,7 +93,7 @@ impl Listener for Ear {
 }
 
 impl Ear {
-    fn at(room: &Classroom) -> Arc<Ear> {
+    fn at(room: &Room) -> Arc<Ear> {
         Arc::new(Ear { next: AtomicU64::new(room.recent().end().0), ..Ear::default() })
     }
 

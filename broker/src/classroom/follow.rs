@@ -10,7 +10,7 @@ use homeroom_storage::{Message, Offset, Record, Tail};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::Classroom;
+use super::Room;
 use super::bell::Bell;
 
 /// What the room's task is asked to do.
@@ -30,7 +30,7 @@ pub(super) enum Errand {
 }
 
 struct Follower {
-    room: Weak<Classroom>,
+    room: Weak<Room>,
     tail: Tail,
     errands: mpsc::Receiver<Errand>,
     /// Errands whose record has not come yet.
@@ -39,7 +39,7 @@ struct Follower {
 }
 
 /// Follows a room until it is dropped or its log ends.
-pub(super) fn spawn(room: &Arc<Classroom>, tail: Tail, errands: mpsc::Receiver<Errand>, coalesce: Duration) {
+pub(super) fn spawn(room: &Arc<Room>, tail: Tail, errands: mpsc::Receiver<Errand>, coalesce: Duration) {
     let roster = Roster { stirred: room.presence.stirred(), coalesce, due: None };
     let follower = Follower { room: Arc::downgrade(room), tail, errands, waiting: VecDeque::new(), roster };
     tokio::spawn(follower.run());
@@ -73,7 +73,7 @@ impl Follower {
 
     /// Takes in all records that are there, and does the errands between them in their places. Says
     /// whether there is anything new to see.
-    fn take_in(&mut self, room: &Classroom, first: Option<Arc<Record>>) -> bool {
+    fn take_in(&mut self, room: &Room, first: Option<Arc<Record>>) -> bool {
         let (mut next, mut new) = (first.or_else(|| self.tail.try_next()), false);
         loop {
             // Whoever sent an errand before a record was appended finds it done before that record.
@@ -89,7 +89,7 @@ impl Follower {
     }
 
     /// Does the errands that come before `next`, which is the next record, or all if there is none.
-    fn do_errands(&mut self, room: &Classroom, next: Option<&Record>) -> bool {
+    fn do_errands(&mut self, room: &Room, next: Option<&Record>) -> bool {
         let mut new = false;
         for errand in std::mem::take(&mut self.waiting) {
             match (errand, next) {

@@ -66,7 +66,7 @@ pub struct Settings {
 
 /// One log and the people around it.
 #[derive(Debug)]
-pub struct Classroom {
+pub struct Room {
     name: Arc<str>,
     log: LogName,
     epoch: Epoch,
@@ -85,7 +85,7 @@ pub struct Classroom {
     ended: AtomicBool,
 }
 
-impl Classroom {
+impl Room {
     /// Opens the log and begins to follow it.
     ///
     /// # Errors
@@ -96,11 +96,11 @@ impl Classroom {
         name: &str,
         retention: Retention,
         settings: &Settings,
-    ) -> Result<Arc<Classroom>, LogError> {
+    ) -> Result<Arc<Room>, LogError> {
         let log = log_name(name);
         let opened = store.open(&log, retention).await?;
         let (errands, waiting) = mpsc::channel(ERRANDS_WAITING_MAX);
-        let classroom = Arc::new(Classroom {
+        let classroom = Arc::new(Room {
             name: name.into(),
             log,
             epoch: opened.bounds.epoch,
@@ -185,7 +185,7 @@ impl Classroom {
         let _ = self.errands.try_send(Errand::Show { message, path, after });
     }
 
-    /// Resolves when everything that was confirmed before this call is in [`Classroom::recent`]. A
+    /// Resolves when everything that was confirmed before this call is in [`Room::recent`]. A
     /// publisher may hold a receipt a moment before the room has taken the message in.
     pub async fn catch_up(&self) {
         let (done, caught_up) = oneshot::channel();

@@ -15,7 +15,7 @@ use super::*;
 
 /// A room over a store that counts its reads, with few messages in memory.
 struct House {
-    room: Arc<Classroom>,
+    room: Arc<Room>,
     store: Arc<Counting>,
     pages: Limits,
 }
@@ -34,7 +34,7 @@ impl House {
         };
         let rules = Arc::new(Rules::new(None, &[]).expect("no template is wrong"));
         let everything = Retention { bytes: u64::MAX, ..Retention::default() };
-        let room = Classroom::open(store.clone(), rules, "a", everything, &settings).await.expect("it opens");
+        let room = Room::open(store.clone(), rules, "a", everything, &settings).await.expect("it opens");
         House { room, store, pages: limits }
     }
 
@@ -96,7 +96,7 @@ impl Student {
 
     /// Reads all there is.
     async fn catch_up(&mut self) {
-        let head = self.reader.classroom().recent().head();
+        let head = self.reader.room().recent().head();
         loop {
             match self.read(usize::MAX) {
                 Filled::Empty if self.reader.mark() >= Mark::after(head) => return,

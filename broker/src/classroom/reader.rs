@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use homeroom_storage::{LogError, Offset, OffsetRange};
 
-use super::Classroom;
+use super::Room;
 use super::audience::{self, Member, Seat};
 use super::bell::Bell;
 use super::entry::{Entry, Mark};
@@ -32,7 +32,7 @@ use crate::router::Pattern;
 /// Moves one subscription through one classroom.
 #[derive(Debug)]
 pub struct Reader {
-    classroom: Arc<Classroom>,
+    room: Arc<Room>,
     pattern: Arc<Pattern>,
     mark: Mark,
     place: Place,
@@ -96,31 +96,31 @@ pub enum Filled {
     Enough,
     /// The log cannot be read.
     Failed(LogError),
-    /// The classroom's log has ended: it was deleted.
+    /// The room's log has ended: it was deleted.
     Ended,
 }
 
 impl Reader {
     /// A reader that stands at `mark`. It listens from here on: what becomes
     /// durable after this call rings the bell.
-    pub fn new(classroom: Arc<Classroom>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
-        let seat = classroom.join(None, (bell.clone(), 0)).seat;
-        let (here_since, _) = classroom.recent().end();
-        let place = classroom.recent().join(mark).map_or(Place::Log, Place::Recent);
-        Reader { classroom, pattern, mark, place, gap: None, here_since, bell, seat }
+    pub fn new(room: Arc<Room>, pattern: Arc<Pattern>, mark: Mark, bell: Arc<Bell>) -> Reader {
+        let seat = room.join(None, (bell.clone(), 0)).seat;
+        let (here_since, _) = room.recent().end();
+        let place = room.recent().join(mark).map_or(Place::Log, Place::Recent);
+        Reader { room, pattern, mark, place, gap: None, here_since, bell, seat }
     }
 
     /// A reader of what comes from now on, what no log keeps included.
-    pub fn live(classroom: Arc<Classroom>, pattern: Arc<Pattern>, bell: Arc<Bell>) -> Reader {
-        let seat = classroom.join(None, (bell.clone(), 0)).seat;
-        let (sequence, head) = classroom.recent().end();
+    pub fn live(room: Arc<Room>, pattern: Arc<Pattern>, bell: Arc<Bell>) -> Reader {
+        let seat = room.join(None, (bell.clone(), 0)).seat;
+        let (sequence, head) = room.recent().end();
         let (place, mark) = (Place::Recent(sequence), Mark::after(head));
-        Reader { classroom, pattern, mark, place, gap: None, here_since: sequence, bell, seat }
+        Reader { room, pattern, mark, place, gap: None, here_since: sequence, bell, seat }
     }
 
-    /// The classroom it reads.
-    pub fn classroom(&self) -> &Arc<Classroom> {
-        &self.classroom
+    /// The room it reads.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Everything up to here was handed out or is not for this subscription.
@@ -131,8 +131,8 @@ impl Reader {
     /// Has news of this form told to `member`, and its bell rung no more. Gives the form that all who see
     /// alike share, if dispatchers serve it.
     pub fn hand_over(&mut self, form: Arc<dyn Form>, member: Member) -> Option<Arc<dyn Form>> {
-        let audience::Place { seat, form } = self.classroom.join(Some(form), member);
-        self.classroom.leave(std::mem::replace(&mut self.seat, seat));
+        let audience::Place { seat, form } = self.room.join(Some(form), member);
+        self.room.leave(std::mem::replace(&mut self.seat, seat));
         if let Some(form) = &form {
             self.pattern = form.pattern().clone();
         }
@@ -150,7 +150,7 @@ impl Reader {
     /// How many of the newest messages it has not looked at; the most there can be, if it reads the log.
     pub fn misses(&self) -> u64 {
         match self.place {
-            Place::Recent(next) => self.classroom.recent().end().0.saturating_sub(next),
+            Place::Recent(next) => self.room.recent().end().0.saturating_sub(next),
             Place::Log | Place::Waiting(_) | Place::Page(..) => u64::MAX,
         }
     }
@@ -185,9 +185,9 @@ impl Reader {
         }
         loop {
             match &mut self.place {
-                Place::Log => match self.classroom.recent().join(self.mark) {
+                Place::Log => match self.room.recent().join(self.mark) {
                     Some(sequence) => self.place = Place::Recent(sequence),
-                    None if self.classroom.has_ended() => return Filled::Ended,
+                    None if self.room.has_ended() => return Filled::Ended,
                     None => self.ask(false),
                 },
                 Place::Waiting(read) => match read.found() {
@@ -213,7 +213,7 @@ impl Reader {
                 Place::Recent(_) => match self.fill_from_recent(budget, steps) {
                     Some(filled) => return filled,
                     None => {
-                        self.here_since = self.classroom.recent().end().0;
+                        self.here_since = self.room.recent().end().0;
                         self.place = Place::Log;
                     }
                 },
@@ -222,7 +222,7 @@ impl Reader {
     }
 
     fn ask(&mut self, exactly: bool) {
-        self.place = match self.classroom.page(self.mark.read_after(), exactly) {
+        self.place = match self.room.page(self.mark.read_after(), exactly) {
             Ok(page) => self.inside(page),
             Err(read) => {
                 read.wait(&self.bell);
@@ -241,7 +241,7 @@ impl Reader {
         let Place::Page(page, mut next) = std::mem::replace(&mut self.place, Place::Log) else {
             return ControlFlow::Continue(());
         };
-        let end = page.through.min(self.classroom.recent().floor());
+        let end = page.through.min(self.room.recent().floor());
         while let Some(entry) = page.entries.get(next).filter(|entry| entry.offset() <= end) {
             next += 1;
             self.pass_missing(&page, Offset(entry.offset().0 - 1));
@@ -274,7 +274,7 @@ impl Reader {
         let Place::Recent(sequence) = self.place else { return None };
         let (mark, gap, pattern, here_since) = (&mut self.mark, &mut self.gap, &self.pattern, self.here_since);
         let mut enough = false;
-        let walk = self.classroom.recent().walk(sequence, |entry| {
+        let walk = self.room.recent().walk(sequence, |entry| {
             let before = *mark;
             if entry.durable {
                 *mark = entry.mark();
@@ -291,7 +291,7 @@ impl Reader {
             Walk::FellOut => None,
             Walk::Until(next) => {
                 self.place = Place::Recent(next);
-                Some(match (enough, self.classroom.has_ended()) {
+                Some(match (enough, self.room.has_ended()) {
                     (true, _) => Filled::Enough,
                     (false, true) => Filled::Ended,
                     (false, false) => Filled::Empty,
@@ -303,7 +303,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.classroom.leave(self.seat);
+        self.room.leave(self.seat);
     }
 }
 

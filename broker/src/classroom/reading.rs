@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use homeroom_storage::{LogError, Offset, Record};
 
-use super::Classroom;
+use super::Room;
 use super::entry::{Entry, Mark};
 use super::pages::{Asked, LogPage, PAGE, PageRead};
 use crate::router::Pattern;
 
-impl Classroom {
+impl Room {
     /// The page of the log that holds what follows `after`, if it is kept; otherwise it is being read,
     /// and whoever waits for it is rung when it is there.
     pub(super) fn page(self: &Arc<Self>, after: Offset, exactly: bool) -> Result<Arc<LogPage>, Arc<PageRead>> {
@@ -73,7 +73,7 @@ impl Classroom {
 
 /// A page on its way. Whatever becomes of the read, those who wait are told.
 struct Reading {
-    room: Arc<Classroom>,
+    room: Arc<Room>,
     read: Arc<PageRead>,
     found: Option<Result<Arc<LogPage>, LogError>>,
 }

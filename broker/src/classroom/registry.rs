@@ -9,13 +9,13 @@ use homeroom_storage::{LogError, Retention, Store};
 use tokio::sync::OnceCell;
 
 use super::bell::Bell;
-use super::{Classroom, Settings, classroom_of};
+use super::{Room, Settings, classroom_of};
 use crate::router::{Pattern, Rules};
 
 /// How often rooms that nobody needs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-type Slot = Arc<OnceCell<Arc<Classroom>>>;
+type Slot = Arc<OnceCell<Arc<Room>>>;
 /// Says how long a classroom, by its canonical name, keeps its records.
 pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
 
@@ -80,12 +80,12 @@ impl Registry {
     ///
     /// # Errors
     /// Too many rooms, or those of the store.
-    pub async fn enter(&self, name: &str) -> Result<Arc<Classroom>, EnterError> {
+    pub async fn enter(&self, name: &str) -> Result<Arc<Room>, EnterError> {
         let slot = self.slot(name)?;
         let (store, rules, settings) = (self.store.clone(), self.rules.clone(), &self.settings);
         let room = slot
             .get_or_try_init(|| async {
-                let room = Classroom::open(store, rules, name, (self.retention_of)(name), settings).await?;
+                let room = Room::open(store, rules, name, (self.retention_of)(name), settings).await?;
                 self.announce();
                 Ok::<_, LogError>(room)
             })

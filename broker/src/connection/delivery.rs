@@ -137,7 +137,7 @@ impl Connection {
         }
         let known = &subscription.sources[source];
         let repeat = known.repeat(&step)?;
-        let framed = subscription.look.framed(known.reader.classroom().log(), &step.entry, &repeat);
+        let framed = subscription.look.framed(known.reader.room().log(), &step.entry, &repeat);
         Some(Parcel { subscription: index, source, step, bytes: self.link.carry(framed) })
     }
 

@@ -98,7 +98,7 @@ impl Connection {
                 shape: Shape { tag: shape.tag | u16::from(kind == Kind::Tcp) << TCP_BIT, ..shape },
                 look: subscription.look.clone(),
                 pattern: subscription.pattern.clone(),
-                log: source.reader.classroom().log().clone(),
+                log: source.reader.room().log().clone(),
                 kind,
                 metrics: self.services.metrics.clone(),
             };

@@ -21,7 +21,7 @@ use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
 use super::{Connection, Outcome, Phase};
 use crate::auth::Identity;
-use crate::classroom::Classroom;
+use crate::classroom::Room;
 use crate::classroom::registry::Registry;
 use crate::transport::Kind;
 
@@ -81,7 +81,7 @@ impl Connection {
         None
     }
 
-    fn show(&mut self, room: &Classroom, publication: Publication, ticket: Option<Ticket>) {
+    fn show(&mut self, room: &Room, publication: Publication, ticket: Option<Ticket>) {
         let after = self.rooms.confirmed(room);
         room.publish_ephemeral(publication.message, publication.topic.path, after);
         self.services.metrics.published(false, 1);
@@ -331,7 +331,7 @@ impl Connection {
     /// Whoever subscribes in one room is here; whoever watches the roster is shown it first.
     fn be_present(&self, subscription: &mut Subscription) {
         let (None, Some(source)) = (&subscription.joins, subscription.sources.first()) else { return };
-        let room = source.reader.classroom().clone();
+        let room = source.reader.room().clone();
         subscription.presence = Some(Present::arrive(room.clone(), &self.person));
         if subscription.pattern.matches(&format!("{}/$presence", room.name())) {
             let body = serde_json::to_vec(&room.presence().snapshot()).expect("a notice is plain JSON");
@@ -411,7 +411,7 @@ impl Connection {
         let (serial, pattern) = (subscription.serial, subscription.pattern.clone());
         let durable = subscription.joins.as_ref().and_then(|joins| joins.durable.clone());
         let known: Vec<Arc<str>> =
-            subscription.sources.iter().map(|source| source.reader.classroom().name().clone()).collect();
+            subscription.sources.iter().map(|source| source.reader.room().name().clone()).collect();
         let (services, bell) = (self.services.clone(), self.bell.clone());
         self.wait_for(async move {
             let mut sources = Vec::new();

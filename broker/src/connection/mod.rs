@@ -50,7 +50,7 @@ use self::subscription::{Source, Subscription};
 use self::turn::Turn;
 pub use self::turn::Turns;
 use crate::auth::Identity;
-use crate::classroom::Classroom;
+use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
 use crate::metrics::Metrics;
@@ -109,7 +109,7 @@ type Busy = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// What it came to.
 enum Outcome {
     /// A room for the held SEND or COMMIT.
-    Entered(Result<Arc<Classroom>, Refusal>),
+    Entered(Result<Arc<Room>, Refusal>),
     /// A SUBSCRIBE.
     Subscribed { ready: Result<Ready, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
     /// Rooms that appeared, for a subscription to many.

@@ -18,7 +18,7 @@ use super::disconnect::{code, refusal};
 use super::envelope;
 use super::refusals::{bad_request, shorten, unknown_destination};
 use crate::auth::Identity;
-use crate::classroom::{Classroom, now_millis};
+use crate::classroom::{Room, now_millis};
 use crate::router::{Destination, DestinationError, Rules, Topic};
 
 /// So many rooms are remembered for the next SEND.
@@ -113,17 +113,17 @@ fn destination_refusal(error: &DestinationError) -> Refusal {
 
 /// Rooms this connection has sent to, so that the next SEND need not ask.
 #[derive(Debug, Default)]
-pub(super) struct Rooms(Vec<(Arc<Classroom>, Offset)>);
+pub(super) struct Rooms(Vec<(Arc<Room>, Offset)>);
 
 impl Rooms {
     /// A room entered before, if it still stands.
-    pub(super) fn find(&mut self, name: &str) -> Option<Arc<Classroom>> {
+    pub(super) fn find(&mut self, name: &str) -> Option<Arc<Room>> {
         self.0.retain(|(room, _)| !room.has_ended());
         self.0.iter().find(|(room, _)| **room.name() == *name).map(|(room, _)| room.clone())
     }
 
     /// The last record that was confirmed to this connection in a room.
-    pub(super) fn confirmed(&self, room: &Classroom) -> Offset {
+    pub(super) fn confirmed(&self, room: &Room) -> Offset {
         let known = self.0.iter().find(|(known, _)| known.log() == room.log());
         known.map_or(Offset::ZERO, |(_, confirmed)| *confirmed)
     }
@@ -137,7 +137,7 @@ impl Rooms {
     }
 
     /// Remembers a room, and forgets the oldest if there are many.
-    pub(super) fn remember(&mut self, room: Arc<Classroom>) {
+    pub(super) fn remember(&mut self, room: Arc<Room>) {
         if self.0.len() == ROOMS_MAX {
             self.0.remove(0);
         }
@@ -159,7 +159,7 @@ pub(super) struct InFlight {
 
 /// An append that has no answer yet.
 struct Appending {
-    room: Arc<Classroom>,
+    room: Arc<Room>,
     ticket: Option<Ticket>,
     bytes: usize,
     settles: bool,
@@ -197,7 +197,7 @@ impl InFlight {
     /// Appends messages to one room as one record, with the next [`InFlight::submit`].
     pub(super) fn append(
         &mut self,
-        room: &Arc<Classroom>,
+        room: &Arc<Room>,
         messages: Vec<Message>,
         key: Option<Box<str>>,
         settlements: Vec<Settlement>,

@@ -39,7 +39,7 @@ impl Connection {
     fn say_first(&mut self, index: usize) {
         let subscription = &mut self.subscriptions[index];
         if let Some(entry) = subscription.first.take() {
-            let room = subscription.sources[0].reader.classroom();
+            let room = subscription.sources[0].reader.room();
             let framed = subscription.look.framed(room.log(), &entry, &Repeat::default());
             self.link.push_framed(framed, self.outbox.private());
         }
@@ -95,7 +95,7 @@ impl Connection {
     }
 
     fn read_again(&self, index: usize, again: &Again) -> oneshot::Receiver<Option<LogPage>> {
-        let room = self.subscriptions[index].sources[again.source].reader.classroom().clone();
+        let room = self.subscriptions[index].sources[again.source].reader.room().clone();
         let (answer, receiver) = oneshot::channel();
         let (bell, offset) = (self.bell.clone(), again.offset);
         tokio::spawn(async move {
@@ -107,7 +107,7 @@ impl Connection {
 
     fn repeat(&mut self, index: usize, again: &Again, entry: &Entry) {
         let subscription = &self.subscriptions[index];
-        let room = subscription.sources[again.source].reader.classroom();
+        let room = subscription.sources[again.source].reader.room();
         let repeat = Repeat { redelivered: true, count: Some(again.count), ..Repeat::default() };
         let framed = subscription.look.framed(room.log(), entry, &repeat);
         self.link.push_framed(framed, self.outbox.private());

@@ -15,7 +15,7 @@ use super::envelope::{Look, Repeat};
 use super::turn::BEHIND_MIN;
 use super::window::{Again, Window};
 use crate::auth::Identity;
-use crate::classroom::Classroom;
+use crate::classroom::Room;
 use crate::classroom::durable::{Attachment, Progress};
 use crate::classroom::entry::{Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
@@ -101,14 +101,14 @@ pub(super) struct Due {
 /// Somebody is here as long as this lives.
 #[derive(Debug)]
 pub(super) struct Present {
-    room: Arc<Classroom>,
+    room: Arc<Room>,
     user: Option<Arc<str>>,
     here: bool,
 }
 
 impl Present {
     /// Arrives.
-    pub(super) fn arrive(room: Arc<Classroom>, person: &Identity) -> Present {
+    pub(super) fn arrive(room: Arc<Room>, person: &Identity) -> Present {
         let mut present = Present { room, user: person.user.clone(), here: false };
         present.set(true);
         present
@@ -318,7 +318,7 @@ impl Subscription {
         }
         let positions = self.sources.iter().map(|source| {
             let Mark { offset, .. } = Mark::after(source.reader.mark().passed());
-            Position::new(source.reader.classroom().epoch(), offset).to_string()
+            Position::new(source.reader.room().epoch(), offset).to_string()
         });
         Some(positions.collect::<Vec<_>>().join(","))
     }

@@ -16,7 +16,7 @@ use super::Services;
 use super::disconnect::{code, refusal};
 use super::refusals::{log_refusal, unavailable};
 use super::subscription::Source;
-use crate::classroom::Classroom;
+use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::durable::Attachment;
 use crate::classroom::reader::Reader;
@@ -102,12 +102,7 @@ struct Placed {
     gap: Option<String>,
 }
 
-async fn place(
-    services: &Services,
-    request: &Request,
-    room: Arc<Classroom>,
-    bell: &Arc<Bell>,
-) -> Result<Placed, Refusal> {
+async fn place(services: &Services, request: &Request, room: Arc<Room>, bell: &Arc<Bell>) -> Result<Placed, Refusal> {
     let attachment = match &request.durable {
         Some(durable) => Some(attach(services, durable, &room, bell).await),
         None => None,
@@ -149,7 +144,7 @@ async fn place(
     Ok(placed)
 }
 
-async fn attach(services: &Services, durable: &DurableName, room: &Arc<Classroom>, bell: &Arc<Bell>) -> Attachment {
+async fn attach(services: &Services, durable: &DurableName, room: &Arc<Room>, bell: &Arc<Bell>) -> Attachment {
     let key = CursorKey { log: room.log().clone(), owner: durable.owner.clone(), name: durable.name.clone() };
     if durable.exclusive {
         let patience = room.durables().patience(&key, services.settings.delivery.takeover_delay_max);
@@ -160,12 +155,12 @@ async fn attach(services: &Services, durable: &DurableName, room: &Arc<Classroom
     room.durables().attach(room.store().clone(), key, room.epoch(), durable.exclusive, bell.clone())
 }
 
-async fn load(room: &Classroom, key: &CursorKey) -> Result<Option<Cursor>, Refusal> {
+async fn load(room: &Room, key: &CursorKey) -> Result<Option<Cursor>, Refusal> {
     room.store().load(key).await.map_err(|error| unavailable(&error.to_string()))
 }
 
 /// Enters a room, waiting for a store that is unavailable.
-pub(super) async fn enter(services: &Services, name: &str) -> Result<Arc<Classroom>, Refusal> {
+pub(super) async fn enter(services: &Services, name: &str) -> Result<Arc<Room>, Refusal> {
     let give_up = tokio::time::Instant::now() + services.settings.delivery.subscribe_wait;
     loop {
         match services.registry.enter(name).await {

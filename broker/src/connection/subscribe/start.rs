@@ -5,7 +5,7 @@ use homeroom_protocol::Refusal;
 use homeroom_storage::{Cursor, Offset, OffsetRange, Position, Seek};
 
 use super::request::{From, Request, before_now};
-use crate::classroom::Classroom;
+use crate::classroom::Room;
 use crate::classroom::entry::Mark;
 use crate::connection::Services;
 use crate::connection::refusals::log_refusal;
@@ -40,7 +40,7 @@ impl std::fmt::Display for Gap {
 pub(super) async fn begin(
     services: &Services,
     request: &Request,
-    room: &Classroom,
+    room: &Room,
     stored: Option<&Cursor>,
 ) -> Result<(Option<Mark>, Told), Refusal> {
     let given = match &request.start {
@@ -68,7 +68,7 @@ pub(super) async fn begin(
 }
 
 /// A durable subscription seen for the first time begins where the settings say.
-fn first_start(services: &Services, request: &Request, room: &Classroom) -> Option<From> {
+fn first_start(services: &Services, request: &Request, room: &Room) -> Option<From> {
     request.durable.as_ref()?;
     match services.settings.classroom(room.name()).start {
         Start::Now => Some(From::Next),
@@ -79,7 +79,7 @@ fn first_start(services: &Services, request: &Request, room: &Classroom) -> Opti
 
 /// Before the newest `count` messages that the pattern covers. Others lie between them: so the log is
 /// looked through backwards, in stretches that grow.
-async fn last(room: &Classroom, pattern: &Pattern, count: u64) -> Result<(Option<Mark>, Told), Refusal> {
+async fn last(room: &Room, pattern: &Pattern, count: u64) -> Result<(Option<Mark>, Told), Refusal> {
     let told = Told { resumed: true, ..Told::default() };
     let wanted = usize::try_from(count.min(REWIND_MAX)).unwrap_or(usize::MAX);
     if wanted == 0 {
@@ -99,7 +99,7 @@ async fn last(room: &Classroom, pattern: &Pattern, count: u64) -> Result<(Option
     }
 }
 
-async fn resume(room: &Classroom, positions: &[Position]) -> Result<(Option<Mark>, Told), Refusal> {
+async fn resume(room: &Room, positions: &[Position]) -> Result<(Option<Mark>, Told), Refusal> {
     let trimmed = room.trimmed().await.map_err(log_refusal)?;
     let known = positions.iter().find(|position| position.epoch == room.epoch());
     let Some(position) = known.filter(|position| position.offset <= room.recent().head()) else {
