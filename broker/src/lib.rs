@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`commands`] | what the program does when told on the command line | server, settings |
 //! | [`server`] | the one place that builds every part | all |
-//! | [`settings`] [`telemetry`] [`metrics`] [`shutdown`] | one idea each | none of the rooms |
+//! | [`settings`] [`telemetry`] [`metrics`] [`patience`] [`shutdown`] | one idea each | none of the rooms |
 //! | [`transport`] | links: TCP, WebSocket | none of the rooms |
 //! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page | connection |
@@ -34,6 +34,7 @@ pub mod commands;
 pub mod connection;
 pub mod http;
 pub mod metrics;
+pub mod patience;
 pub mod router;
 pub mod server;
 pub mod settings;
