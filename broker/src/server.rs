@@ -184,6 +184,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
         server: SERVER,
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
+        refused: connection::Refused::default(),
         settings,
     }))
 }

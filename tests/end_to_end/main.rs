@@ -12,6 +12,7 @@
 mod conversation;
 mod heart_beats;
 mod limits;
+mod refused_again;
 mod soft_errors;
 
 mod destinations;

@@ -23,12 +23,14 @@ mod inbound;
 mod outbox;
 mod publish;
 mod refusals;
+mod refused;
 mod repeats;
 mod soft;
 mod subscribe;
 mod subscription;
 mod turn;
 mod window;
+mod withhold;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +46,7 @@ use self::disconnect::Ending;
 use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
+pub use self::refused::Refused;
 use self::soft::Errors;
 use self::subscribe::Ready;
 use self::subscription::{Source, Subscription};
@@ -99,6 +102,8 @@ pub struct Services {
     pub turns: Turns,
     /// Who comes in now.
     pub arrivals: Arrivals,
+    /// Who was refused lately.
+    pub refused: Refused,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -251,8 +256,7 @@ impl Connection {
             if let Phase::Over(ending) = &self.phase {
                 let ending = ending.clone();
                 // Boxed: what is needed once does not make every wait larger.
-                Box::pin(self.say_good_bye(&ending)).await;
-                return ending.label();
+                return Box::pin(self.end(ending)).await;
             }
             if more {
                 tokio::task::yield_now().await;
@@ -410,10 +414,10 @@ impl Connection {
                 }
                 self.session_wait = None;
             }
-            stomp::Ending::Refused(refusal) => {
+            stomp::Ending::Refused { refusal, error } => {
                 tracing::debug!(code = refusal.code, message = refusal.message, "refused");
                 self.services.metrics.refused(refusal.code);
-                self.phase = Phase::Over(Ending::Refused(refusal));
+                self.phase = Phase::Over(Ending::Refused { refusal, error });
             }
             stomp::Ending::Silent => self.phase = Phase::Over(Ending::Silent),
         }
@@ -529,6 +533,20 @@ impl Connection {
     fn is_late_not_dead(&self, now: Instant) -> bool {
         let behind_data = self.barrier.as_ref().is_some_and(|barrier| barrier.waits_behind_data());
         (self.is_blocked || behind_data) && now - self.life.heard < STALLED_MAX
+    }
+
+    /// Whether CONNECTED was said.
+    fn was_connected(&self) -> bool {
+        !self.session_id.is_empty()
+    }
+
+    /// The end, in a word.
+    async fn end(&mut self, mut ending: Ending) -> &'static str {
+        if let Ending::Refused { refusal, error } = ending {
+            ending = self.tell_refusal(refusal, error).await;
+        }
+        self.say_good_bye(&ending).await;
+        ending.label()
     }
 
     /// The last word, flushed before the link is closed.

@@ -25,6 +25,7 @@ pub struct Metrics {
     closed: Family<Closed, Counter>,
     connected: Family<Connected, Counter>,
     refused: Family<Refused, Counter>,
+    delayed: Counter,
     published: Family<Published, Counter>,
     delivered: Family<Transport, Counter>,
     dispatched: Family<Transport, Counter>,
@@ -82,6 +83,9 @@ impl Metrics {
         registry.register("sessions", "STOMP sessions begun, by version", connected.clone());
         let refused = Family::default();
         registry.register("errors", "ERROR frames sent, by code", refused.clone());
+        let delayed = Counter::default();
+        let help = "Of those, ERROR frames that waited, for one who was refused the same way again and again";
+        registry.register("errors_delayed", help, delayed.clone());
         let published = Family::default();
         registry.register("messages_published", "Messages taken in", published.clone());
         let delivered = Family::default();
@@ -98,6 +102,7 @@ impl Metrics {
             closed,
             connected,
             refused,
+            delayed,
             published,
             delivered,
             dispatched,
@@ -125,6 +130,11 @@ impl Metrics {
     /// An ERROR was sent.
     pub fn refused(&self, code: u16) {
         self.refused.get_or_create(&Refused { code: code.into() }).inc();
+    }
+
+    /// An ERROR waits.
+    pub fn delayed(&self) {
+        self.delayed.inc();
     }
 
     /// Messages were taken in.

@@ -181,6 +181,7 @@ fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {
     section.read("fast_path", &mut delivery.fast_path);
     section.read_within("not_sent_low_water", &mut delivery.not_sent_low_water, 4 * KIB..=16 * MIB);
     section.read_within("takeover_delay_max", &mut delivery.takeover_delay_max, Duration::ZERO..=HOUR);
+    section.read_within("refusal_delay_max", &mut delivery.refusal_delay_max, Duration::ZERO..=HOUR);
     section.read_within("subscribe_wait", &mut delivery.subscribe_wait, Duration::ZERO..=HOUR);
 }
 

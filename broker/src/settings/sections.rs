@@ -271,6 +271,8 @@ pub struct Delivery {
     pub not_sent_low_water: u64,
     /// The longest delay of an answer to one who keeps taking over a durable subscription.
     pub takeover_delay_max: Duration,
+    /// The longest delay of an ERROR to one who is refused the same way again and again.
+    pub refusal_delay_max: Duration,
     /// How long a SUBSCRIBE waits for a store that is unavailable.
     pub subscribe_wait: Duration,
 }
@@ -289,6 +291,7 @@ impl Default for Delivery {
             fast_path: true,
             not_sent_low_water: 64 * KIB,
             takeover_delay_max: Duration::from_secs(60),
+            refusal_delay_max: Duration::from_secs(60),
             subscribe_wait: Duration::from_secs(10),
         }
     }
