@@ -10,6 +10,7 @@
 //! | [`http`] | the way to a WebSocket, the lesson page | connection |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where | none of the rooms |
+//! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
 //! | [`classroom`] | one log and the people around it | storage, router's names |
 //! | [`admin`] | health and metrics | reads only |
 //!
@@ -35,6 +36,7 @@ pub mod connection;
 pub mod http;
 pub mod metrics;
 pub mod patience;
+pub mod replies;
 pub mod router;
 pub mod server;
 pub mod settings;

@@ -18,6 +18,7 @@ mod soft_errors;
 mod destinations;
 mod presence;
 mod private;
+mod replies;
 
 mod acknowledgement;
 mod durable;

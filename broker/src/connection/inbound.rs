@@ -14,6 +14,7 @@ use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Joint, Landed, Publication};
 use super::refusals;
+use super::replies::{Prepared, is_reply};
 use super::soft::Errors;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
@@ -30,10 +31,13 @@ const DELAY_MAX: Duration = Duration::from_secs(3600);
 
 impl Connection {
     /// Does what an event asks for. Gives it back if something has to be waited for first.
-    pub(super) fn handle(&mut self, event: Event) -> Option<Event> {
+    pub(super) fn handle(&mut self, mut event: Event) -> Option<Event> {
+        if let Err(refusal) = self.address_replies(&mut event) {
+            return self.decline(ticket_of(&event), refusal);
+        }
         match event {
             Event::Connect(connect) => self.connect(&connect),
-            Event::Send(send) => return self.send(send),
+            Event::Send(send) => return self.reply(send).and_then(|send| self.send(send)),
             Event::Subscribe(subscribe) => return self.subscribe(subscribe),
             // Cursors are on their way to the disk with a record: nothing is added before it is known whether they moved.
             event @ (Event::Acknowledge(_) | Event::Unsubscribe(_)) if self.is_settling() => return Some(event),
@@ -70,7 +74,7 @@ impl Connection {
         };
         if publication.persistent {
             let in_flight = self.in_flight.get_or_insert_default();
-            in_flight.append(&room, vec![publication.message], publication.key, Vec::new(), ticket);
+            in_flight.append(&room, vec![publication.message], publication.key, Vec::new(), Vec::new(), ticket);
             return None;
         }
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
@@ -99,7 +103,8 @@ impl Connection {
         if acknowledges && self.is_settling() {
             return Some(Event::Commit(commit));
         }
-        let sends = commit.operations.iter().filter_map(|operation| match operation {
+        let stored = commit.operations.iter().filter(|operation| !is_reply(operation));
+        let sends = stored.filter_map(|operation| match operation {
             Operation::Send(send) => {
                 Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
             }
@@ -111,8 +116,13 @@ impl Connection {
             Err(refusal) => return self.decline(commit.ticket, refusal),
         };
         let Some(Joint { place, messages, key }) = parts else {
+            let replies = match self.prepare_replies(&commit) {
+                Ok(replies) => replies,
+                Err(refusal) => return self.decline(commit.ticket, refusal),
+            };
             self.acknowledge_all(&commit);
             self.save_acknowledged();
+            replies.into_iter().for_each(Prepared::deliver);
             self.confirm_when_kept(commit.ticket);
             return None;
         };
@@ -120,12 +130,16 @@ impl Connection {
             self.enter(place.room().to_owned());
             return Some(Event::Commit(commit));
         };
+        let replies = match self.prepare_replies(&commit) {
+            Ok(replies) => replies,
+            Err(refusal) => return self.decline(commit.ticket, refusal),
+        };
         // Acknowledged and stored together or not at all.
         let settlements = match self.acknowledge_all(&commit) {
             true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
             false => Vec::new(),
         };
-        self.in_flight.get_or_insert_default().append(&room, messages, key, settlements, commit.ticket);
+        self.in_flight.get_or_insert_default().append(&room, messages, key, settlements, replies, commit.ticket);
         None
     }
 
@@ -266,11 +280,7 @@ impl Connection {
                 self.rooms.remember(room);
             }
             Outcome::Entered(Err(refusal)) => {
-                let ticket = match self.held.take().map(|event| *event) {
-                    Some(Event::Send(send)) => send.ticket,
-                    Some(Event::Commit(commit)) => commit.ticket,
-                    _ => None,
-                };
+                let ticket = self.held.take().and_then(|event| ticket_of(&event));
                 self.decline(ticket, refusal);
             }
             Outcome::Subscribed { ready: Ok(ready), ticket, .. } => {
@@ -344,7 +354,7 @@ impl Connection {
     }
 
     /// The confirmation of messages on this connection, decided when first needed.
-    fn barrier(&mut self) -> &mut Barrier {
+    pub(super) fn barrier(&mut self) -> &mut Barrier {
         let (_, heart_beat) = self.session.heart_beats();
         let delivery = &self.services.settings.delivery;
         let pace = Pace {
@@ -437,6 +447,15 @@ impl Connection {
         self.enlist(index);
         // Another subscription may be behind as well.
         self.bell.ring();
+    }
+}
+
+/// The ticket of what stores or replies.
+fn ticket_of(event: &Event) -> Option<Ticket> {
+    match event {
+        Event::Send(send) => send.ticket,
+        Event::Commit(commit) => commit.ticket,
+        _ => None,
     }
 }
 

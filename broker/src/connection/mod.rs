@@ -25,6 +25,7 @@ mod publish;
 mod refusals;
 mod refused;
 mod repeats;
+mod replies;
 mod soft;
 mod subscribe;
 mod subscription;
@@ -47,6 +48,7 @@ use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
 pub use self::refused::Refused;
+use self::replies::Replies;
 use self::soft::Errors;
 use self::subscribe::Ready;
 use self::subscription::{Source, Subscription};
@@ -57,6 +59,7 @@ use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
 use crate::metrics::Metrics;
+use crate::replies::Directory;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
 use crate::transport::{Inbound, Kind, Link, Received};
@@ -104,6 +107,8 @@ pub struct Services {
     pub arrivals: Arrivals,
     /// Who was refused lately.
     pub refused: Refused,
+    /// Where replies go.
+    pub replies: Arc<Directory>,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -177,6 +182,8 @@ struct Connection {
     lane_next: u32,
     /// How refusals are told, if not by ERROR alone.
     errors: Option<Box<Errors>>,
+    /// Where replies to its requests come in, if it asked for any.
+    replies: Option<Box<Replies>>,
     _tracked: Tracked,
 }
 
@@ -244,6 +251,7 @@ impl Connection {
             outlet: None,
             lane_next: 0,
             errors: None,
+            replies: None,
             _tracked: tracked,
         }
     }
@@ -542,6 +550,8 @@ impl Connection {
 
     /// The end, in a word.
     async fn end(&mut self, mut ending: Ending) -> &'static str {
+        // Whoever replies from here on is told that nobody waits.
+        self.replies = None;
         if let Ending::Refused { refusal, error } = ending {
             ending = self.tell_refusal(refusal, error).await;
         }

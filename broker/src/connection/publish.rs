@@ -17,6 +17,7 @@ use slab::Slab;
 use super::disconnect::{code, refusal};
 use super::envelope;
 use super::refusals::{bad_request, destination_refusal, shorten};
+use super::replies::Prepared;
 use crate::auth::Identity;
 use crate::classroom::{Room, now_millis};
 use crate::router::{Destination, Place, Rules};
@@ -56,15 +57,22 @@ pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send)
     let destination = rules.sendable(&send.destination);
     let Destination::Logged(place) = destination.map_err(|error| destination_refusal(&error))?;
     let key = idempotency_key(&send.headers)?;
+    let persistent = envelope::is_persistent(&send.headers);
+    let message = message(place.shown.clone(), person, session, send)?;
+    Ok(Publication { place, message, key, persistent })
+}
+
+/// What a SEND says, as it is shown at `shown`.
+///
+/// # Errors
+/// What is wrong with it, in words for the client.
+pub(super) fn message(shown: String, person: &Identity, session: &str, send: &Send) -> Result<Message, Refusal> {
     if let Some(name) = LATER.iter().find(|name| send.headers.contains(name)) {
         let remedy = "Send the message when it is due: it is delivered at once.";
         return Err(bad_request(&format!("{name} asks for a delivery later, which there is not here"), remedy));
     }
-    let persistent = envelope::is_persistent(&send.headers);
     let expires = envelope::expires(&send.headers, now_millis()).map_err(expiry_refusal)?;
-    let (shown, body, publisher) = (place.shown.clone(), send.body.clone(), person.user.as_ref());
-    let message = envelope::message(shown, &send.headers, body, publisher, session, expires);
-    Ok(Publication { place, message, key, persistent })
+    Ok(envelope::message(shown, &send.headers, send.body.clone(), person.user.as_ref(), session, expires))
 }
 
 fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
@@ -143,6 +151,8 @@ struct Appending {
     ticket: Option<Ticket>,
     bytes: usize,
     settles: bool,
+    /// What is handed over once it is stored.
+    replies: Vec<Prepared>,
 }
 
 /// Something that was waited for has been answered.
@@ -181,6 +191,7 @@ impl InFlight {
         messages: Vec<Message>,
         key: Option<Box<str>>,
         settlements: Vec<Settlement>,
+        replies: Vec<Prepared>,
         ticket: Option<Ticket>,
     ) {
         let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
@@ -188,7 +199,7 @@ impl InFlight {
         *waiting += 1;
         let settles = !settlements.is_empty();
         let append = Append { log, messages, settlements, key, deadline: None, lane: Some(lane.clone()) };
-        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes, settles });
+        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes, settles, replies });
         self.bytes += bytes;
         room.expect();
         self.gathered.push(Submission { append, slot: self.answers.slot(number) });
@@ -242,7 +253,7 @@ impl InFlight {
     }
 
     fn settle(&mut self, Answer { number, result }: Answer) -> Landed {
-        let Appending { room, ticket, bytes, settles } = self.appends.remove(number);
+        let Appending { room, ticket, bytes, settles, replies } = self.appends.remove(number);
         self.bytes -= bytes;
         room.was_answered(&result);
         let log = room.log();
@@ -252,6 +263,9 @@ impl InFlight {
                 // Every answer has been seen: whatever comes now is no reordered retry.
                 self.lanes.remove(log);
             }
+        }
+        if result.is_ok() {
+            replies.into_iter().for_each(Prepared::deliver);
         }
         let result = result.map(Some).map_err(|error| append_refusal(&error));
         Landed { ticket, result, settles, log: Some(log.clone()) }

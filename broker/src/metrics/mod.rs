@@ -30,6 +30,7 @@ pub struct Metrics {
     delivered: Family<Transport, Counter>,
     dispatched: Family<Transport, Counter>,
     turned_away: Family<TurnedAway, Counter>,
+    replies_dropped: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -95,6 +96,9 @@ impl Metrics {
         registry.register("messages_dispatched", help, dispatched.clone());
         let turned_away = Family::default();
         registry.register("connections_turned_away", "Connections refused by a limit", turned_away.clone());
+        let replies_dropped = Counter::default();
+        let help = "Replies for sessions that were gone";
+        registry.register("replies_dropped", help, replies_dropped.clone());
         Arc::new(Metrics {
             registry,
             connections,
@@ -107,6 +111,7 @@ impl Metrics {
             delivered,
             dispatched,
             turned_away,
+            replies_dropped,
         })
     }
 
@@ -161,6 +166,11 @@ impl Metrics {
     /// A connection was refused by a limit of the settings.
     pub fn turned_away(&self, limit: &'static str) {
         self.turned_away.get_or_create(&TurnedAway { limit }).inc();
+    }
+
+    /// Nobody waited for a reply any more.
+    pub fn reply_dropped(&self) {
+        self.replies_dropped.inc();
     }
 
     /// Everything as OpenMetrics text, which Prometheus reads.

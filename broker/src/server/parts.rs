@@ -5,6 +5,7 @@ use homeroom_protocol as stomp;
 use super::RunError;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
+use crate::replies;
 use crate::router::{Kind, Rules};
 use crate::settings::{Engine, Settings, Storage, Unprefixed};
 use crate::transport::listener::Tuning;
@@ -39,6 +40,12 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
     }
+}
+
+/// How much waits for those who asked.
+pub(super) fn replies(settings: &Settings) -> replies::Limits {
+    let limits = &settings.limits;
+    replies::Limits { queues: limits.reply_queues, replies: limits.replies, bytes: in_memory(limits.reply_bytes) }
 }
 
 /// How destinations are read.

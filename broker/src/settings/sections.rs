@@ -239,6 +239,12 @@ pub struct Limits {
     pub classrooms: usize,
     /// Receipts one connection waits for.
     pub receipts: usize,
+    /// Reply queues of one connection.
+    pub reply_queues: usize,
+    /// Replies that wait for one connection; beyond, more are refused.
+    pub replies: usize,
+    /// Bytes of replies that wait for one connection; beyond, more are refused.
+    pub reply_bytes: u64,
 }
 
 impl Default for Limits {
@@ -261,6 +267,9 @@ impl Default for Limits {
             in_flight_messages: 256,
             classrooms: 100_000,
             receipts: 1_024,
+            reply_queues: 64,
+            replies: 1_000,
+            reply_bytes: MIB,
         }
     }
 }
