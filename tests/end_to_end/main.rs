@@ -17,6 +17,7 @@ mod soft_errors;
 mod destinations;
 mod presence;
 mod private;
+mod queues;
 
 mod acknowledgement;
 mod durable;
