@@ -32,6 +32,7 @@ mod takeover;
 mod transactions;
 
 mod crash;
+mod crash_queue;
 mod disk_full;
 mod graceful_stop;
 mod operations;

@@ -265,9 +265,12 @@ impl Consumer {
 
     /// At most so many messages wait for the group.
     pub fn waiting(&self) -> u64 {
-        let progress = self.group.locked().leases.progress(&[]);
-        let above: u64 = progress.above.iter().map(|range| range.end() - range.start() + 1).sum();
-        self.room.recent().head().0.saturating_sub(progress.settled.0 + above)
+        let state = self.group.locked();
+        let (progress, mark) = (state.leases.progress(&[]), state.leases.mark().passed().0);
+        // What was done before and the log was not yet read to is done all the same.
+        let before = state.skip.iter().map(|range| *range.start().max(&(mark + 1))..=*range.end());
+        let done: u64 = progress.above.into_iter().chain(before).map(|range| range.count() as u64).sum();
+        self.room.recent().head().0.saturating_sub(progress.settled.0 + done)
     }
 
     /// The next message that it was given. From here on it is delivered.
