@@ -14,6 +14,7 @@ mod heart_beats;
 mod limits;
 mod soft_errors;
 
+mod aliases;
 mod destinations;
 mod presence;
 mod private;
