@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, DEADLINE, Frame, eventually};
+use homeroom_tests::{Broker, Client, DEADLINE, Frame, eventually, get, metric};
 
 const JOBS: &str = "/queue/grading";
 const DEAD: &str = "/queue/grading/$dead";
@@ -128,6 +128,10 @@ async fn what_was_delivered_five_times_goes_to_the_dead_letters_with_the_reason(
     assert_eq!(message.text(), "good");
     client.send(&nack(&message, &[("requeue", "false")])).await;
     gets_nothing(&mut client).await;
+    let metrics = get(broker.management(), "/metrics").await.body;
+    let counted = ["queue_redelivered_total", "queue_dead_letters_total"]
+        .map(|name| metric(&metrics, &format!("homeroom_{name}")));
+    assert_eq!(counted, [Some(4.0), Some(2.0)], "{metrics}");
 
     let broker = broker.killed_and_restarted().await;
     let mut doctor = Client::signed_in(&broker, "doctor").await;

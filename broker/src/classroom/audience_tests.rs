@@ -26,6 +26,7 @@ async fn room() -> Arc<Room> {
         presence_coalesce: std::time::Duration::from_secs(1),
         deliveries_max: 5,
         queue_bytes_max: 1 << 20,
+        tally: Arc::default(),
     };
     Room::open(store, rules, LogName::new("topic/7b"), Retention::default(), &settings)
         .await

@@ -44,7 +44,7 @@ use self::coming::Coming;
 use self::durable::Durables;
 use self::entry::Entry;
 use self::follow::Errand;
-use self::group::Groups;
+use self::group::{Groups, Tally};
 use self::news::Form;
 use self::pages::Pages;
 use self::presence::Presence;
@@ -69,6 +69,8 @@ pub struct Settings {
     pub deliveries_max: u32,
     /// A queue keeps so many bytes.
     pub queue_bytes_max: u64,
+    /// Where groups count what they do.
+    pub tally: Arc<Tally>,
 }
 
 /// One log and the people around it.
@@ -88,6 +90,7 @@ pub struct Room {
     durables: Arc<Durables>,
     groups: Groups,
     deliveries_max: u32,
+    tally: Arc<Tally>,
     /// So much it keeps at most, if it is a queue.
     bytes_max: Option<u64>,
     presence: Presence,
@@ -125,6 +128,7 @@ impl Room {
             durables: Arc::default(),
             groups: Groups::default(),
             deliveries_max: settings.deliveries_max,
+            tally: settings.tally.clone(),
             bytes_max,
             presence: Presence::new(settings.presence_grace),
             errands,

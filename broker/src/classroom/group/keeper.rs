@@ -4,6 +4,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
@@ -188,7 +189,10 @@ impl Keeper {
         let appends: Vec<_> = appends.collect();
         for (appended, place) in join_all(appends).await.into_iter().zip(buried) {
             match appended {
-                Ok(_) => self.finish(place),
+                Ok(_) => {
+                    self.room.tally.dead.fetch_add(1, Ordering::Relaxed);
+                    self.finish(place);
+                }
                 Err(error) => self.bury_later(&error.to_string()),
             }
         }

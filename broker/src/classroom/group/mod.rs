@@ -21,6 +21,7 @@ mod leases;
 mod leases_tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -118,6 +119,25 @@ struct State {
 enum Failure {
     Log(homeroom_storage::LogError),
     Ended,
+}
+
+/// What all groups of a broker have done.
+#[derive(Debug, Default)]
+pub struct Tally {
+    redelivered: AtomicU64,
+    dead: AtomicU64,
+}
+
+impl Tally {
+    /// Messages delivered again.
+    pub fn redelivered(&self) -> u64 {
+        self.redelivered.load(Ordering::Relaxed)
+    }
+
+    /// Messages moved to the dead letters.
+    pub fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
 }
 
 /// All groups of a room that are in memory.
@@ -277,6 +297,9 @@ impl Consumer {
     pub fn take(&self) -> Option<Delivery> {
         let mut state = self.group.locked();
         let delivery = state.leases.take(self.id)?;
+        if delivery.count > 1 {
+            self.room.tally.redelivered.fetch_add(1, Ordering::Relaxed);
+        }
         let is_last = !state.leases.has_something(self.id);
         drop(state);
         if is_last {
