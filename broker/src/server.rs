@@ -167,6 +167,7 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
 
 fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
+    let metrics = Metrics::new(store.clone(), rooms.tally.clone());
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)
@@ -176,7 +177,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
     Ok(Arc::new(Services {
         registry,
         session: Arc::new(parts::session(&settings)),
-        metrics: Metrics::new(store.clone()),
+        metrics,
         shutdown: Shutdown::new(
             settings.shutdown.spread,
             settings.limits.connections,

@@ -15,9 +15,11 @@ mod limits;
 mod refused_again;
 mod soft_errors;
 
+mod aliases;
 mod destinations;
 mod presence;
 mod private;
+mod queues;
 mod replies;
 
 mod acknowledgement;
@@ -33,6 +35,7 @@ mod takeover;
 mod transactions;
 
 mod crash;
+mod crash_queue;
 mod disk_full;
 mod graceful_stop;
 mod operations;

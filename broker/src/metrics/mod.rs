@@ -1,6 +1,7 @@
 //! What is counted. A registry is a value: several brokers run in one process.
 //! No label carries a user or a classroom; their number has no limit.
 
+mod groups;
 mod store;
 
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::groups::GroupCounters;
 use self::store::StoreCounters;
+use crate::classroom::group::Tally;
 use crate::transport::Kind;
 
 /// All counters of one broker.
@@ -66,10 +69,11 @@ struct TurnedAway {
 }
 
 impl Metrics {
-    /// Everything at nought; what `store` counts is read when it is asked for.
-    pub fn new(store: Store) -> Arc<Metrics> {
+    /// Everything at nought; what `store` and `tally` count is read when it is asked for.
+    pub fn new(store: Store, tally: Arc<Tally>) -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("homeroom");
         registry.register_collector(Box::new(StoreCounters(store)));
+        registry.register_collector(Box::new(GroupCounters(tally)));
         let connections = Family::<Transport, Gauge>::default();
         for kind in [Kind::WebSocket, Kind::Tcp] {
             // There from the first scrape on, at nought.

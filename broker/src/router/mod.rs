@@ -13,3 +13,4 @@ pub use destination::{Destination, DestinationError, Kind, Place, REPLY_QUEUE, c
 pub use pattern::Pattern;
 pub use policy::policy;
 pub use rules::Rules;
+pub use spelling::segment_of;

@@ -1,5 +1,7 @@
 //! What each part is told of the settings.
 
+use std::sync::Arc;
+
 use homeroom_protocol as stomp;
 
 use super::RunError;
@@ -39,6 +41,9 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
         },
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
+        deliveries_max: u32::try_from(settings.queues.max_deliveries).unwrap_or(u32::MAX),
+        queue_bytes_max: settings.queues.bytes,
+        tally: Arc::default(),
     }
 }
 
