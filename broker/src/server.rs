@@ -186,7 +186,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
         server: SERVER,
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
-        refused: connection::Refused::default(),
+        recent_refusals: connection::RecentRefusals::default(),
         replies: Directory::new(parts::replies(&settings)),
         settings,
     }))

@@ -48,7 +48,7 @@ use self::disconnect::Ending;
 use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
-pub use self::refused::Refused;
+pub use self::refused::RecentRefusals;
 use self::replies::Replies;
 use self::soft::Errors;
 use self::subscribe::Ready;
@@ -107,7 +107,7 @@ pub struct Services {
     /// Who comes in now.
     pub arrivals: Arrivals,
     /// Who was refused lately.
-    pub refused: Refused,
+    pub recent_refusals: RecentRefusals,
     /// Where replies go.
     pub replies: Arc<Directory>,
     /// `homeroom/x.y.z`.

@@ -23,7 +23,7 @@ const RETRYABLE_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Two who share an address and differ in user, client or error never wait for each other. Of all that only a
 /// hash under a secret key is kept: names may be long, and nobody can choose to collide with somebody else.
 #[derive(Debug, Default)]
-pub struct Refused {
+pub struct RecentRefusals {
     hasher: RandomState,
     known: Mutex<Generations>,
 }
@@ -41,7 +41,7 @@ struct Times {
     forgotten_at: Instant,
 }
 
-impl Refused {
+impl RecentRefusals {
     /// Counts a refusal, and says how long its ERROR waits, up to `longest`. `person` is known once the
     /// connection is CONNECTED.
     pub(super) fn count(
@@ -88,13 +88,13 @@ mod tests {
     const SCHOOL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     struct Door {
-        refused: Refused,
+        refused: RecentRefusals,
         now: Instant,
     }
 
     impl Door {
         fn new() -> Door {
-            Door { refused: Refused::default(), now: Instant::now() }
+            Door { refused: RecentRefusals::default(), now: Instant::now() }
         }
 
         /// How many seconds the next refusal waits.

@@ -42,7 +42,7 @@ impl Connection {
         }
         let longest = self.services.settings.delivery.refusal_delay_max;
         let person = self.was_connected().then_some(&self.person);
-        self.services.refused.count(self.link.peer().ip(), person, refusal, longest, Instant::now())
+        self.services.recent_refusals.count(self.link.peer().ip(), person, refusal, longest, Instant::now())
     }
 
     /// Waits so long, or until the broker stops or the peer closes. `false` if nothing more can be said then.
