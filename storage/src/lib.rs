@@ -43,6 +43,7 @@
 //! let append = Append {
 //!     log: class.clone(),
 //!     messages: vec![quiz],
+//!     also: vec![],
 //!     settlements: vec![],
 //!     key: None,
 //!     deadline: None,
@@ -116,7 +117,7 @@ mod sled;
 mod tail;
 
 pub use answers::{Answer, Answers, Slot, Submission};
-pub use append::{Append, AppendError, Appended, Lane, Refusal, Settlement};
+pub use append::{Append, AppendError, Appended, Lane, Part, Refusal, Settlement};
 pub use cursors::{CURSOR_RANGES_MAX, Cursor, CursorKey, Cursors, CursorsError};
 pub use engine::{COMMIT_BUCKETS_MICROS, Caps, Counters, Engine, EngineKind, Health, OpenError, Settings, Store, open};
 pub use log::{Bounds, Budget, Log, LogError, LogName, Opened, Page, Pending, Seek};

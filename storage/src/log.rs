@@ -5,8 +5,10 @@
 //!   when it is durable: what a reader has seen is never lost.
 //! - **Ordered.** Offsets grow with every record of a log. They may have gaps:
 //!   nothing above this trait may expect `offset + 1`.
-//! - **Atomic.** The messages of one append, and the cursor moves of its
-//!   settlements, are stored all together or not at all.
+//! - **Atomic.** The messages of one append, the records it stores in further
+//!   logs, and the cursor moves of its settlements, are stored all together or
+//!   not at all. Each log orders such a record among its others by the turn of
+//!   the append, like any; none of them is visible before all are durable.
 //! - **Never reused.** A position names one record for ever. A log that was
 //!   lost or deleted begins again under another epoch.
 //! - **Joined without a seam.** [`Log::open`] gives a fence and a tail: every

@@ -207,7 +207,8 @@ impl InFlight {
         let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
         *waiting += 1;
         let settles = !settlements.is_empty();
-        let append = Append { log, messages, settlements, key, deadline: None, lane: Some(lane.clone()) };
+        let append =
+            Append { log, messages, also: Vec::new(), settlements, key, deadline: None, lane: Some(lane.clone()) };
         let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes, settles });
         self.bytes += bytes;
         room.expect();

@@ -23,7 +23,7 @@ use super::state::{LogInner, LogState, Shared};
 use crate::engine::{COMMIT_BUCKETS_MICROS, epoch_unlike};
 use crate::keys::Known;
 use crate::mailbox::Wakes;
-use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Retention, Settlement};
+use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Part, Position, Retention, Settlement};
 
 /// A commit that takes longer is worth a word.
 const SLOW: Duration = Duration::from_secs(2);
@@ -70,11 +70,11 @@ impl Writer {
         for job in jobs {
             match job {
                 Job::Append { append, slot, .. } => {
-                    let lane = append.lane.clone();
-                    let answer = self.stage(append, &mut batch);
-                    batch.answer(lane, slot, answer);
+                    let lanes = append.lanes();
+                    let answer = admit(&append, &lanes).and_then(|()| self.stage(append, &mut batch));
+                    batch.answer(lanes, slot, answer);
                 }
-                Job::Break(lane) => lane.break_off(),
+                Job::Break(lanes) => lanes.break_off(),
                 Job::Open { log, retention, reply } => self.stage_open(log, retention, reply, &mut batch),
                 Job::SyncCursors(reply) => batch.wait_for_cursors(reply),
                 alone => self.alone(alone),
@@ -83,33 +83,49 @@ impl Writer {
         self.finish(batch);
     }
 
-    /// Decides about one append, and stages its record if there is to be one.
+    /// Decides about one append, and stages its records if there are to be any. Nothing is numbered before
+    /// every log has agreed.
     fn stage(&mut self, append: Append, batch: &mut Batch) -> Result<Appended, AppendError> {
-        admit(&append)?;
         let disk = self.writable()?;
         let now = now();
-        let shared = Arc::clone(&self.shared);
-        let desk = match self.desks.get_mut(&append.log) {
-            Some(desk) => desk,
-            None => self.make_log(append.log.clone(), Retention::default(), batch),
-        };
+        for part in &append.also {
+            self.desks.get(&part.log).map_or(Ok(()), Desk::admit)?;
+        }
+        let key = append.key();
+        let desk = self.desk(append.log, batch);
         desk.admit()?;
-        let known = append.key.as_deref().map(|key| Known::of(key, &append.messages));
+        let known = key.as_ref().map(|key| Known::of(key, &append.messages));
         if let Some(repeat) = &known
             && let Some(first) = desk.keys(&disk, now).map_err(|fault| unreadable(&fault))?.find(&repeat.key, now)
         {
             first.answer(repeat, desk.log.epoch)?;
             return Ok(desk.appended(first.offset, first.time, true));
         }
-        let stored = desk.number(append.messages, append.key, known, now);
-        if append.settlements.is_empty() {
-            batch.stage(desk, &stored);
-        } else {
-            let cursors = settle(&shared, append.settlements, batch);
-            batch.stage_settled(desk, &stored, cursors);
+        let stored = desk.number(append.messages, key, known, now);
+        batch.stage(desk, &stored);
+        let appended = desk.appended(stored.record.offset, stored.record.time, false);
+        if append.also.is_empty() && append.settlements.is_empty() {
+            return Ok(appended);
         }
-        desk.pass(&stored);
-        Ok(desk.appended(stored.record.offset, stored.record.time, false))
+        batch.keep_together();
+        settle(&self.shared, append.settlements, batch);
+        let also = append.also.into_iter().map(|part| self.stage_part(part, now, batch)).collect();
+        Ok(Appended { also, ..appended })
+    }
+
+    fn stage_part(&mut self, part: Part, now: u64, batch: &mut Batch) -> Position {
+        let desk = self.desk(part.log, batch);
+        let stored = desk.number(part.messages, None, None, now);
+        batch.stage(desk, &stored);
+        Position::new(desk.log.epoch, stored.record.offset)
+    }
+
+    /// The desk of a log, which is made if there is none.
+    fn desk(&mut self, name: LogName, batch: &mut Batch) -> &mut Desk {
+        if self.desks.contains_key(&name) {
+            return self.desks.get_mut(&name).expect("it was there a line ago");
+        }
+        self.make_log(name, Retention::default(), batch)
     }
 
     fn stage_open(&mut self, name: LogName, retention: Retention, reply: Reply<Opened, LogError>, batch: &mut Batch) {
@@ -281,15 +297,17 @@ fn unreadable(fault: &Fault) -> AppendError {
     AppendError::Unavailable { reason: format!("idempotency keys cannot be read: {fault}"), full: false }
 }
 
-/// Moves cursors in the book, and gives the pages that say so.
-fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) -> Vec<super::cursors::Write> {
+/// Moves cursors in the book, from where they go into the batch before it is written.
+fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) {
+    if settlements.is_empty() {
+        return;
+    }
     let mut book = shared.book();
     for Settlement { key, cursor } in settlements {
         let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };
         batch.unsettled.push((key.clone(), log.id, book.load(&key)));
         book.save(&key, log.id, cursor);
     }
-    book.take_dirty()
 }
 
 /// The time of day, milliseconds since 1970.

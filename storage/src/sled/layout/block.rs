@@ -198,6 +198,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::keys::Key;
     use crate::{Message, Record};
 
     fn stored(offset: u64, body: usize, key: Option<&str>) -> Stored {
@@ -208,7 +209,7 @@ mod tests {
             publisher: Some("teacher".into()),
         };
         let record = Record { epoch: Epoch(9), offset: Offset(offset), time: 1_000, messages: Box::new([message]) };
-        Stored { record: Arc::new(record), key: key.map(Into::into) }
+        Stored { record: Arc::new(record), key: key.map(|text| Key::new(text.into(), &[])) }
     }
 
     fn pack(records: &[Stored]) -> (Vec<Pair>, Head) {
