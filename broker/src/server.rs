@@ -168,7 +168,7 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
     let rooms = parts::rooms(&settings);
     let retention_of = {
         let settings = settings.clone();
-        Arc::new(move |name: &str| settings.classroom(name).retention)
+        Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)
     };
     let rules = Arc::new(parts::rules(&settings)?);
     let registry = Registry::new(store.clone(), rules, rooms, retention_of, settings.limits.classrooms);

@@ -22,6 +22,10 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// Nothing goes by itself.
+    pub const ENDLESS: Retention =
+        Retention { age: Duration::from_millis(u64::MAX), bytes: u64::MAX, records: u64::MAX };
+
     /// Whether the oldest record, appended at `time`, goes when so many records and bytes are kept with it.
     pub(crate) fn lets_go(&self, records: u64, bytes: u64, time: u64, now: u64) -> bool {
         records > self.records || bytes > self.bytes || self.is_over(time, now)

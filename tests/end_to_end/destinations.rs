@@ -117,8 +117,8 @@ async fn wildcards_do_not_match_what_the_broker_makes() {
 async fn places_that_do_not_exist_are_unknown_destinations() {
     let broker = Broker::start().await;
     for (destination, code) in [
-        ("/queue/homework", "102"),
-        ("/user/queue/private", "102"),
+        ("/app/homework", "102"),
+        ("/queue/", "102"),
         ("7b", "102"),
         ("/topics/7b", "102"),
         ("", "102 107"),

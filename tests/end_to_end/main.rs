@@ -16,6 +16,7 @@ mod soft_errors;
 
 mod destinations;
 mod presence;
+mod private;
 
 mod acknowledgement;
 mod durable;

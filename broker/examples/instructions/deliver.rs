@@ -42,9 +42,9 @@ struct Live {
 impl Live {
     fn new() -> Live {
         let look = Look::new("sub-0".into(), true, Version::V1_2, AckMode::Auto);
-        let segments = ["7b", "quiz"].map(|text| Segment::Literal(text.into()));
-        let pattern = Arc::new(Pattern::new(segments.into(), 1));
-        Live { shape: look.shape(&Repeat::default()), look, pattern, log: classroom::log_name("7b") }
+        let segments = ["topic", "7b", "quiz"].map(|text| Segment::Literal(text.into()));
+        let pattern = Arc::new(Pattern::new(segments.into(), 2));
+        Live { shape: look.shape(&Repeat::default()), look, pattern, log: LogName::new("topic/7b") }
     }
 }
 
@@ -92,14 +92,16 @@ fn read(_: u32) -> Box<dyn FnMut()> {
 async fn class() -> Arc<Room> {
     let store = Settings { engine: EngineKind::Memory, ..Settings::default() };
     let store = homeroom_storage::open(&store).expect("memory opens");
-    let rules = Arc::new(Rules::new(None, &[]).expect("no shapes"));
+    let rules = Arc::new(Rules::new(None, &[], &[]).expect("no shapes"));
     let settings = classroom::Settings {
         recent: recent::Limits { messages: 4096, bytes: 16 << 20 },
         pages: classroom::pages::Limits::default(),
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
     };
-    let room = Room::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own");
+    let room = Room::open(store, rules, LogName::new("topic/7b"), Retention::default(), &settings)
+        .await
+        .expect("a room of its own");
     for _ in 0..MESSAGES {
         room.store().append(one(room.log())).await.expect("it is stored");
     }
@@ -152,5 +154,5 @@ fn entry(sequence: u64) -> Arc<Entry> {
         time: 1_785_312_000_000,
         messages: [message()].into(),
     };
-    Arc::new(Entry::new(Arc::new(record), 0, "7b/quiz".to_owned(), sequence, true))
+    Arc::new(Entry::new(Arc::new(record), 0, "topic/7b/quiz".to_owned(), sequence, true))
 }

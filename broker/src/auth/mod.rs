@@ -22,6 +22,11 @@ impl Identity {
         Identity { user: named(login), client: named(client) }
     }
 
+    /// The user, if nobody shares the login.
+    pub fn alone(&self, shared_logins: &BTreeSet<String>) -> Option<&str> {
+        self.user.as_deref().filter(|user| !shared_logins.contains(*user))
+    }
+
     /// Whose durable subscriptions these are: the user's, with the client's name
     /// where there is one, or the client's alone. Users and clients never meet:
     /// each has its own namespace. `None` if nobody in particular is there.

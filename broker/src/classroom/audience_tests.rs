@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use homeroom_storage::{EngineKind, Epoch, Message, Offset, Record, Retention};
+use homeroom_storage::{EngineKind, Epoch, LogName, Message, Offset, Record, Retention};
 use tokio::sync::Notify;
 
 use super::audience::{Heard, Listener};
@@ -18,21 +18,23 @@ use crate::router::{Pattern, Rules};
 async fn room() -> Arc<Room> {
     let store = homeroom_storage::Settings { engine: EngineKind::Memory, ..homeroom_storage::Settings::default() };
     let store = homeroom_storage::open(&store).expect("memory opens");
-    let rules = Arc::new(Rules::new(None, &[]).expect("no shapes"));
+    let rules = Arc::new(Rules::new(None, &[], &[]).expect("no shapes"));
     let settings = Settings {
         recent: Limits { messages: 4096, bytes: 16 << 20 },
         pages: super::pages::Limits::default(),
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
     };
-    Room::open(store, rules, "7b", Retention::default(), &settings).await.expect("a room of its own")
+    Room::open(store, rules, LogName::new("topic/7b"), Retention::default(), &settings)
+        .await
+        .expect("a room of its own")
 }
 
 fn publish(room: &Room, channel: &str) {
     let body = Bytes::from_static(b"x");
     let message = Message { destination: "/topic/7b".into(), headers: [].into(), body, publisher: None };
     let record = Record { epoch: Epoch(1), offset: Offset::ZERO, time: 0, messages: [message].into() };
-    room.recent().push_ephemeral(Arc::new(record), format!("7b/{channel}"));
+    room.recent().push_ephemeral(Arc::new(record), format!("topic/7b/{channel}"));
     room.audience.wake();
 }
 
@@ -44,8 +46,8 @@ struct Seen {
 }
 
 fn form(id: &str, channel: &str, counted: &Arc<AtomicUsize>) -> Arc<dyn Form> {
-    let segments = ["7b", channel].map(|text| Segment::Literal(text.into()));
-    let pattern = Arc::new(Pattern::new(segments.to_vec(), 1));
+    let segments = ["topic", "7b", channel].map(|text| Segment::Literal(text.into()));
+    let pattern = Arc::new(Pattern::new(segments.to_vec(), 2));
     Arc::new(Seen { shape: Shape { id: id.into(), tag: 0 }, pattern, counted: counted.clone() })
 }
 

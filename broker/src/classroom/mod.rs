@@ -67,7 +67,6 @@ pub struct Settings {
 /// One log and the people around it.
 #[derive(Debug)]
 pub struct Room {
-    name: Arc<str>,
     log: LogName,
     epoch: Epoch,
     head_at_opening: Offset,
@@ -93,15 +92,13 @@ impl Room {
     pub async fn open(
         store: Store,
         rules: Arc<Rules>,
-        name: &str,
+        log: LogName,
         retention: Retention,
         settings: &Settings,
     ) -> Result<Arc<Room>, LogError> {
-        let log = log_name(name);
         let opened = store.open(&log, retention).await?;
         let (errands, waiting) = mpsc::channel(ERRANDS_WAITING_MAX);
         let classroom = Arc::new(Room {
-            name: name.into(),
             log,
             epoch: opened.bounds.epoch,
             head_at_opening: opened.bounds.head,
@@ -121,9 +118,9 @@ impl Room {
         Ok(classroom)
     }
 
-    /// Its canonical name.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
+    /// Its name, which is that of its log: `topic/7b`.
+    pub fn name(&self) -> &str {
+        self.log.as_str()
     }
 
     /// Its log.
@@ -197,9 +194,9 @@ impl Room {
 
     /// A notice of the broker itself, for `$…` channels.
     pub fn notice(&self, channel: &str, body: impl Into<Bytes>) -> (Message, String) {
-        let path = format!("{}/{channel}", self.name);
+        let path = format!("{}/{channel}", self.log);
         let headers = [("content-type".into(), "application/json".into())].into();
-        (Message { destination: format!("/topic/{path}").into(), headers, body: body.into(), publisher: None }, path)
+        (Message { destination: format!("/{path}").into(), headers, body: body.into(), publisher: None }, path)
     }
 
     /// One entry that is shown to a single reader, such as a snapshot.
@@ -243,7 +240,7 @@ impl Room {
     }
 
     fn take_in(&self, record: &Arc<Record>) {
-        self.recent.push_record(record, |shown| self.rules.path_of(shown));
+        self.recent.push_record(record, |shown| self.rules.path_of(self.name(), shown));
         self.coming.arrived();
     }
 
@@ -263,16 +260,6 @@ impl Room {
             self.audience.wake();
         }
     }
-}
-
-/// The log of a classroom.
-pub fn log_name(classroom: &str) -> LogName {
-    LogName::new(format!("topic/{classroom}"))
-}
-
-/// The classroom of a log, if it is one's.
-pub fn classroom_of(log: &LogName) -> Option<&str> {
-    log.as_str().strip_prefix("topic/")
 }
 
 /// Milliseconds since 1970.

@@ -32,9 +32,10 @@ impl House {
             presence_grace: Duration::from_secs(1),
             presence_coalesce: Duration::from_secs(1),
         };
-        let rules = Arc::new(Rules::new(None, &[]).expect("no template is wrong"));
+        let rules = Arc::new(Rules::new(None, &[], &[]).expect("no template is wrong"));
         let everything = Retention { bytes: u64::MAX, ..Retention::default() };
-        let room = Room::open(store.clone(), rules, "a", everything, &settings).await.expect("it opens");
+        let room =
+            Room::open(store.clone(), rules, LogName::new("topic/a"), everything, &settings).await.expect("it opens");
         House { room, store, pages: limits }
     }
 
@@ -65,7 +66,7 @@ impl House {
     }
 
     fn join(&self, pattern: &str, after: Offset) -> Student {
-        let pattern = self.room.rules.subscribable(pattern).expect("a pattern");
+        let pattern = self.room.rules.subscribable(pattern, None).expect("a pattern");
         let bell = Arc::new(Bell::default());
         let reader = Reader::new(self.room.clone(), Arc::new(pattern), Mark::after(after), bell.clone());
         Student { reader, bell, seen: Vec::new() }

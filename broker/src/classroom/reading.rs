@@ -66,7 +66,7 @@ impl Room {
     fn entries_of(&self, record: &Arc<Record>) -> impl Iterator<Item = Arc<Entry>> {
         record.messages.iter().enumerate().map(|(index, message)| {
             let index = u16::try_from(index).expect("a record has at most 65,535 messages");
-            Arc::new(Entry::new(record.clone(), index, self.rules.path_of(&message.destination), 0, true))
+            Arc::new(Entry::new(record.clone(), index, self.rules.path_of(self.name(), &message.destination), 0, true))
         })
     }
 }

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use homeroom_storage::{LogError, Retention, Store};
+use homeroom_storage::{LogError, LogName, Retention, Store};
 use tokio::sync::OnceCell;
 
 use super::bell::Bell;
-use super::{Room, Settings, classroom_of};
+use super::{Room, Settings};
 use crate::router::{Pattern, Rules};
 
 /// How often rooms that nobody needs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 type Slot = Arc<OnceCell<Arc<Room>>>;
-/// Says how long a classroom, by its canonical name, keeps its records.
+/// Says how long a room, by its name, keeps its records.
 pub type RetentionOf = Arc<dyn Fn(&str) -> Retention + Send + Sync>;
 
 /// All rooms.
@@ -26,7 +26,7 @@ pub struct Registry {
     settings: Settings,
     retention_of: RetentionOf,
     open_max: usize,
-    open: Mutex<HashMap<Arc<str>, Slot>>,
+    open: Mutex<HashMap<LogName, Slot>>,
     /// Grows with every room that is opened for the first time.
     generation: AtomicU64,
     watchers: Mutex<Vec<Weak<Bell>>>,
@@ -85,7 +85,7 @@ impl Registry {
         let (store, rules, settings) = (self.store.clone(), self.rules.clone(), &self.settings);
         let room = slot
             .get_or_try_init(|| async {
-                let room = Room::open(store, rules, name, (self.retention_of)(name), settings).await?;
+                let room = Room::open(store, rules, LogName::new(name), (self.retention_of)(name), settings).await?;
                 self.announce();
                 Ok::<_, LogError>(room)
             })
@@ -103,14 +103,13 @@ impl Registry {
         }
     }
 
-    /// The names of all classrooms, open or only stored, that a pattern may reach.
-    pub fn reached_by(&self, pattern: &Pattern) -> Vec<Arc<str>> {
-        let stored = self.store.logs();
-        let mut names: Vec<Arc<str>> = stored.iter().filter_map(classroom_of).map(Arc::from).collect();
+    /// The names of all rooms, open or only stored, that a pattern may reach.
+    pub fn reached_by(&self, pattern: &Pattern) -> Vec<LogName> {
+        let mut names = self.store.logs();
         names.extend(self.locked().keys().cloned());
+        names.retain(|name| pattern.reaches(name.as_str()));
         names.sort_unstable();
         names.dedup();
-        names.retain(|name| pattern.reaches(name));
         names
     }
 
@@ -140,7 +139,7 @@ impl Registry {
             return Err(EnterError::TooMany(open.len()));
         }
         let slot = Slot::default();
-        open.insert(name.into(), slot.clone());
+        open.insert(LogName::new(name), slot.clone());
         Ok(slot)
     }
 
@@ -168,7 +167,7 @@ impl Registry {
         });
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Slot>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<LogName, Slot>> {
         self.open.lock().expect("nothing panics while it holds the rooms")
     }
 }

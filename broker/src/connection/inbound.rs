@@ -1,13 +1,12 @@
 //! What the client wants: events of the session, and the answers to them.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use homeroom_protocol::{
     Accepted, AckMode, Acknowledge, Commit, Connect, Disconnect, Event, MessageReference, Operation, Refusal, Send,
     Subscribe, Ticket, Unsubscribe,
 };
-use homeroom_storage::{CursorKey, Position};
+use homeroom_storage::{CursorKey, LogName, Position};
 use tokio::time::{Duration, Instant};
 
 use super::barrier::{Barrier, Pace};
@@ -23,6 +22,7 @@ use super::{Connection, Outcome, Phase};
 use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::classroom::registry::Registry;
+use crate::router::classroom_of;
 use crate::transport::Kind;
 
 /// The longest delay a NACK may ask for.
@@ -64,8 +64,8 @@ impl Connection {
             Ok(publication) => publication,
             Err(refusal) => return self.decline(ticket, refusal),
         };
-        let Some(room) = self.rooms.find(publication.topic.classroom()) else {
-            self.enter(publication.topic.classroom().to_owned());
+        let Some(room) = self.rooms.find(publication.place.room()) else {
+            self.enter(publication.place.room().to_owned());
             return Some(Event::Send(send));
         };
         if publication.persistent {
@@ -83,7 +83,7 @@ impl Connection {
 
     fn show(&mut self, room: &Room, publication: Publication, ticket: Option<Ticket>) {
         let after = self.rooms.confirmed(room);
-        room.publish_ephemeral(publication.message, publication.topic.path, after);
+        room.publish_ephemeral(publication.message, publication.place.path, after);
         self.services.metrics.published(false, 1);
         if let Some(ticket) = ticket {
             self.session.confirm(ticket, &[]);
@@ -110,14 +110,14 @@ impl Connection {
             Ok(parts) => parts,
             Err(refusal) => return self.decline(commit.ticket, refusal),
         };
-        let Some(Joint { topic, messages, key }) = parts else {
+        let Some(Joint { place, messages, key }) = parts else {
             self.acknowledge_all(&commit);
             self.save_acknowledged();
             self.confirm_when_kept(commit.ticket);
             return None;
         };
-        let Some(room) = self.rooms.find(topic.classroom()) else {
-            self.enter(topic.classroom().to_owned());
+        let Some(room) = self.rooms.find(place.room()) else {
+            self.enter(place.room().to_owned());
             return Some(Event::Commit(commit));
         };
         // Acknowledged and stored together or not at all.
@@ -302,7 +302,7 @@ impl Connection {
             is_settling: false,
             not_of: request.no_local.then(|| self.session_id.clone()),
             first: None,
-            joins: request.pattern.classroom().is_none().then_some(Joins { durable, generation }),
+            joins: request.pattern.room().is_none().then_some(Joins { durable, generation }),
             presence: None,
             pattern: request.pattern,
             sources,
@@ -332,6 +332,9 @@ impl Connection {
     fn be_present(&self, subscription: &mut Subscription) {
         let (None, Some(source)) = (&subscription.joins, subscription.sources.first()) else { return };
         let room = source.reader.room().clone();
+        if classroom_of(room.name()).is_none() {
+            return;
+        }
         subscription.presence = Some(Present::arrive(room.clone(), &self.person));
         if subscription.pattern.matches(&format!("{}/$presence", room.name())) {
             let body = serde_json::to_vec(&room.presence().snapshot()).expect("a notice is plain JSON");
@@ -410,8 +413,8 @@ impl Connection {
         let Some(subscription) = self.subscriptions.iter().find(behind) else { return };
         let (serial, pattern) = (subscription.serial, subscription.pattern.clone());
         let durable = subscription.joins.as_ref().and_then(|joins| joins.durable.clone());
-        let known: Vec<Arc<str>> =
-            subscription.sources.iter().map(|source| source.reader.room().name().clone()).collect();
+        let known: Vec<LogName> =
+            subscription.sources.iter().map(|source| source.reader.room().log().clone()).collect();
         let (services, bell) = (self.services.clone(), self.bell.clone());
         self.wait_for(async move {
             let mut sources = Vec::new();
@@ -437,7 +440,7 @@ impl Connection {
     }
 }
 
-fn new_rooms(registry: &Registry, pattern: &crate::router::Pattern, known: &[Arc<str>]) -> Vec<Arc<str>> {
+fn new_rooms(registry: &Registry, pattern: &crate::router::Pattern, known: &[LogName]) -> Vec<LogName> {
     registry.reached_by(pattern).into_iter().filter(|name| !known.contains(name)).collect()
 }
 

@@ -16,10 +16,10 @@ use slab::Slab;
 
 use super::disconnect::{code, refusal};
 use super::envelope;
-use super::refusals::{bad_request, shorten, unknown_destination};
+use super::refusals::{bad_request, destination_refusal, shorten};
 use crate::auth::Identity;
 use crate::classroom::{Room, now_millis};
-use crate::router::{Destination, DestinationError, Rules, Topic};
+use crate::router::{Destination, Place, Rules};
 
 /// So many rooms are remembered for the next SEND.
 const ROOMS_MAX: usize = 8;
@@ -39,7 +39,7 @@ const KEY_BYTES_MAX: usize = 255;
 #[derive(Debug)]
 pub(super) struct Publication {
     /// Where.
-    pub topic: Topic,
+    pub place: Place,
     /// What.
     pub message: Message,
     /// Not twice.
@@ -54,7 +54,7 @@ pub(super) struct Publication {
 /// What is wrong with it, in words for the client.
 pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send) -> Result<Publication, Refusal> {
     let destination = rules.sendable(&send.destination);
-    let Destination::Topic(topic) = destination.map_err(|error| destination_refusal(&error))?;
+    let Destination::Logged(place) = destination.map_err(|error| destination_refusal(&error))?;
     let key = idempotency_key(&send.headers)?;
     if let Some(name) = LATER.iter().find(|name| send.headers.contains(name)) {
         let remedy = "Send the message when it is due: it is delivered at once.";
@@ -62,9 +62,9 @@ pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send)
     }
     let persistent = envelope::is_persistent(&send.headers);
     let expires = envelope::expires(&send.headers, now_millis()).map_err(expiry_refusal)?;
-    let (shown, body, publisher) = (topic.shown.clone(), send.body.clone(), person.user.as_ref());
+    let (shown, body, publisher) = (place.shown.clone(), send.body.clone(), person.user.as_ref());
     let message = envelope::message(shown, &send.headers, body, publisher, session, expires);
-    Ok(Publication { topic, message, key, persistent })
+    Ok(Publication { place, message, key, persistent })
 }
 
 fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
@@ -91,26 +91,6 @@ fn expiry_refusal((name, value): (&str, String)) -> Refusal {
     bad_request(&format!("{name} is \"{}\"", shorten(&value)), remedy)
 }
 
-fn destination_refusal(error: &DestinationError) -> Refusal {
-    match error {
-        DestinationError::MadeByBroker => refusal(
-            code::UNKNOWN_DESTINATION,
-            "unknown destination",
-            error.to_string(),
-            false,
-            "Segments that begin with $ can be subscribed to, not sent to.",
-        ),
-        DestinationError::Wildcard(_) => refusal(
-            code::BAD_REQUEST,
-            "bad destination",
-            error.to_string(),
-            false,
-            "Send to one destination; percent-encode a * that belongs to a name as %2A.",
-        ),
-        error => unknown_destination(&error.to_string()),
-    }
-}
-
 /// Rooms this connection has sent to, so that the next SEND need not ask.
 #[derive(Debug, Default)]
 pub(super) struct Rooms(Vec<(Arc<Room>, Offset)>);
@@ -119,7 +99,7 @@ impl Rooms {
     /// A room entered before, if it still stands.
     pub(super) fn find(&mut self, name: &str) -> Option<Arc<Room>> {
         self.0.retain(|(room, _)| !room.has_ended());
-        self.0.iter().find(|(room, _)| **room.name() == *name).map(|(room, _)| room.clone())
+        self.0.iter().find(|(room, _)| room.name() == name).map(|(room, _)| room.clone())
     }
 
     /// The last record that was confirmed to this connection in a room.
@@ -338,7 +318,7 @@ fn append_refusal(error: &AppendError) -> Refusal {
 #[derive(Debug)]
 pub(super) struct Joint {
     /// Where the first of them goes, and so all.
-    pub(super) topic: Topic,
+    pub(super) place: Place,
     /// All of them, in order.
     pub(super) messages: Vec<Message>,
     /// Not twice.
@@ -350,7 +330,7 @@ pub(super) struct Joint {
 /// # Errors
 /// SENDs to more than one log.
 pub(super) fn one_room(publications: Vec<Publication>) -> Result<Option<Joint>, Refusal> {
-    let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.topic.classroom()).collect();
+    let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.place.room()).collect();
     rooms.sort_unstable();
     rooms.dedup();
     if rooms.len() > 1 {
@@ -364,7 +344,7 @@ pub(super) fn one_room(publications: Vec<Publication>) -> Result<Option<Joint>, 
     }
     let mut publications = publications.into_iter();
     let Some(first) = publications.next() else { return Ok(None) };
-    let mut joint = Joint { topic: first.topic, messages: vec![first.message], key: first.key };
+    let mut joint = Joint { place: first.place, messages: vec![first.message], key: first.key };
     joint.messages.extend(publications.map(|publication| publication.message));
     Ok(Some(joint))
 }

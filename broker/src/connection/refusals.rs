@@ -4,6 +4,7 @@ use homeroom_protocol::Refusal;
 use homeroom_storage::LogError;
 
 use super::disconnect::{code, refusal};
+use crate::router::DestinationError;
 
 /// A durable subscription belongs to somebody.
 pub(super) fn nobody_in_particular() -> Refusal {
@@ -27,9 +28,37 @@ pub(super) fn shorten(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
 }
 
-/// A destination that leads nowhere.
-pub(super) fn unknown_destination(reason: &str) -> Refusal {
-    let remedy = "Topics are written /topic/{classroom}/{channel}; . and / separate segments alike.";
+/// A destination that leads nowhere, or not for this client.
+pub(super) fn destination_refusal(error: &DestinationError) -> Refusal {
+    match error {
+        DestinationError::MadeByBroker(_) => refusal(
+            code::UNKNOWN_DESTINATION,
+            "unknown destination",
+            error.to_string(),
+            false,
+            "What the broker makes (segments that begin with $, errors, auth) can be subscribed to, not sent to.",
+        ),
+        DestinationError::Wildcard(_) => refusal(
+            code::BAD_REQUEST,
+            "bad destination",
+            error.to_string(),
+            false,
+            "Send to one destination; percent-encode a * that belongs to a name as %2A.",
+        ),
+        DestinationError::Nobody(_) => refusal(
+            code::BAD_REQUEST,
+            "private destination without an owner",
+            error.to_string(),
+            false,
+            "Send login on CONNECT, one that is not shared with others: what is private belongs to one user.",
+        ),
+        error => unknown_destination(&error.to_string()),
+    }
+}
+
+fn unknown_destination(reason: &str) -> Refusal {
+    let remedy = "Topics are written /topic/{classroom}/{channel}, queues /queue/{name}, private queues \
+                  /user/queue/{name} to subscribe and /user/{user}/queue/{name} to send; . and / separate segments alike.";
     refusal(code::UNKNOWN_DESTINATION, "unknown destination", reason, false, remedy)
 }
 

@@ -5,6 +5,11 @@
 
 pub mod destination;
 pub mod pattern;
+mod policy;
+pub mod rules;
+mod spelling;
 
-pub use destination::{Destination, DestinationError, Rules, Topic};
-pub use pattern::{Coverage, Pattern};
+pub use destination::{Destination, DestinationError, Kind, Place, classroom_of};
+pub use pattern::Pattern;
+pub use policy::policy;
+pub use rules::Rules;

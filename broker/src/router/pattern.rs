@@ -34,36 +34,22 @@ impl Segment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     segments: Box<[Segment]>,
-    classroom_segments: usize,
+    room_segments: usize,
     /// The whole path, where there is no wildcard: the common case, compared at once.
     exact: Option<Box<str>>,
 }
 
-/// Which classrooms a pattern reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
-    /// One, by its canonical name.
-    One,
-    /// All whose name fits, those to come included.
-    Many,
-}
-
 impl Pattern {
-    /// A pattern of which the first `classroom_segments` name the classroom.
-    pub fn new(segments: Vec<Segment>, classroom_segments: usize) -> Pattern {
+    /// A pattern of which the first `room_segments` name the room.
+    pub fn new(segments: Vec<Segment>, room_segments: usize) -> Pattern {
         let literals: Option<Vec<&str>> = segments.iter().map(Segment::literal).collect();
         let exact = literals.map(|texts| texts.join("/").into_boxed_str());
-        Pattern { segments: segments.into(), classroom_segments, exact }
+        Pattern { segments: segments.into(), room_segments, exact }
     }
 
-    /// Whether one classroom is named or many are meant.
-    pub fn coverage(&self) -> Coverage {
-        if self.classroom().is_some() { Coverage::One } else { Coverage::Many }
-    }
-
-    /// The classroom's canonical name, if the pattern names exactly one.
-    pub fn classroom(&self) -> Option<String> {
-        let named = self.segments.get(..self.classroom_segments)?;
+    /// The room's name, if the pattern names exactly one.
+    pub fn room(&self) -> Option<String> {
+        let named = self.segments.get(..self.room_segments)?;
         let texts: Option<Vec<&str>> = named.iter().map(Segment::literal).collect();
         Some(texts?.join("/"))
     }
@@ -85,10 +71,10 @@ impl Pattern {
         segments.next().is_none()
     }
 
-    /// Whether something in this classroom may be covered.
-    pub fn reaches(&self, classroom: &str) -> bool {
+    /// Whether something in this room may be covered.
+    pub fn reaches(&self, room: &str) -> bool {
         let mut wanted = self.segments.iter();
-        for segment in classroom.split('/') {
+        for segment in room.split('/') {
             match wanted.next() {
                 Some(Segment::Rest) => return true,
                 Some(pattern) if pattern.takes(segment) => {}
@@ -109,7 +95,7 @@ impl Pattern {
                 Segment::Rest => "**",
             })
             .collect();
-        format!("/topic/{}", texts.join("/"))
+        format!("/{}", texts.join("/"))
     }
 }
 
@@ -119,7 +105,7 @@ mod tests {
     use crate::router::{DestinationError, Rules};
 
     fn pattern(written: &str) -> Pattern {
-        Rules::default().subscribable(written).expect("a destination")
+        Rules::default().subscribable(written, None).expect("a destination")
     }
 
     #[test]
@@ -137,26 +123,26 @@ mod tests {
         ] {
             let pattern = pattern(written);
             for path in covered {
-                assert!(pattern.matches(path), "{written} covers {path}");
+                assert!(pattern.matches(&format!("topic/{path}")), "{written} covers {path}");
             }
             for path in not_covered {
-                assert!(!pattern.matches(path), "{written} does not cover {path}");
+                assert!(!pattern.matches(&format!("topic/{path}")), "{written} does not cover {path}");
             }
         }
     }
 
     #[test]
-    fn a_pattern_knows_its_classrooms() {
-        assert_eq!(pattern("/topic/7b/**").classroom().as_deref(), Some("7b"));
-        assert_eq!(pattern("/topic/*/quiz").classroom(), None);
-        assert_eq!(pattern("/topic/**").coverage(), Coverage::Many);
-        assert!(pattern("/topic/*/quiz").reaches("7b") && pattern("/topic/**").reaches("7b"));
-        assert!(!pattern("/topic/7b/**").reaches("7c") && !pattern("/topic/*/quiz").reaches("$all"));
+    fn a_pattern_knows_its_rooms() {
+        assert_eq!(pattern("/topic/7b/**").room().as_deref(), Some("topic/7b"));
+        assert!(pattern("/topic/*/quiz").room().is_none() && pattern("/topic/**").room().is_none());
+        assert!(pattern("/topic/*/quiz").reaches("topic/7b") && pattern("/topic/**").reaches("topic/7b"));
+        assert!(!pattern("/topic/7b/**").reaches("topic/7c") && !pattern("/topic/*/quiz").reaches("topic/$all"));
+        assert!(!pattern("/topic/**").reaches("queue/7b"));
     }
 
     #[test]
     fn a_wildcard_for_the_rest_comes_last() {
-        let refused = Rules::default().subscribable("/topic/**/quiz");
+        let refused = Rules::default().subscribable("/topic/**/quiz", None);
         assert_eq!(refused, Err(DestinationError::RestNotLast("**/quiz".into())));
     }
 

@@ -5,7 +5,7 @@ use homeroom_protocol as stomp;
 use super::RunError;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
-use crate::router::Rules;
+use crate::router::{Kind, Rules};
 use crate::settings::{Engine, Settings, Storage, Unprefixed};
 use crate::transport::listener::Tuning;
 
@@ -48,11 +48,12 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
 pub(super) fn rules(settings: &Settings) -> Result<Rules, RunError> {
     let unprefixed = match settings.destinations.unprefixed {
         Unprefixed::Refused => None,
-        Unprefixed::Queue => Some("/queue/"),
-        Unprefixed::Topic => Some("/topic/"),
+        Unprefixed::Queue => Some(Kind::Queue),
+        Unprefixed::Topic => Some(Kind::Topic),
     };
     let templates: Vec<String> = settings.destinations.classrooms.iter().map(ToString::to_string).collect();
-    Ok(Rules::new(unprefixed, &templates)?)
+    let private: Vec<String> = settings.destinations.private.iter().cloned().collect();
+    Ok(Rules::new(unprefixed, &templates, &private)?)
 }
 
 /// What a STOMP session is told of the settings.

@@ -8,8 +8,8 @@ use homeroom_storage::Retention;
 use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
-    ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Log, Presence, Settings,
-    Shutdown, Sources, Start, Stomp, Storage, rules,
+    ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Log, Presence, Queues,
+    Settings, Shutdown, Sources, Start, Stomp, Storage, rules,
 };
 
 /// Settings, and who said what.
@@ -66,6 +66,7 @@ fn read(reader: &mut Reader) -> Settings {
     storage(reader.section("storage"), &mut settings.storage);
     retention(reader.section("retention"), &mut settings.retention);
     destinations(reader.section("destinations"), &mut settings.destinations);
+    queues(reader.section("queues"), &mut settings.queues);
     http(reader.section("http"), &mut settings.http);
     stomp(reader.section("stomp"), &mut settings.stomp);
     limits(reader.section("limits"), &mut settings.limits);
@@ -121,6 +122,18 @@ fn classroom(mut section: Section<'_>, kept: Retention) -> Option<ClassroomRule>
 fn destinations(mut section: Section<'_>, destinations: &mut Destinations) {
     section.read("unprefixed", &mut destinations.unprefixed);
     section.read("classrooms", &mut destinations.classrooms);
+    section.read_if("private", &mut destinations.private, |words| {
+        let is_word = |word: &String| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        match words.iter().all(is_word) {
+            true => Ok(()),
+            false => Err("Write words of letters, digits, - and _, for example [\"topic\"].".to_owned()),
+        }
+    });
+}
+
+fn queues(mut section: Section<'_>, queues: &mut Queues) {
+    section.read_within("max_deliveries", &mut queues.max_deliveries, 1..=1000);
+    section.read_within("bytes", &mut queues.bytes, KIB..=TB);
 }
 
 fn http(mut section: Section<'_>, http: &mut Http) {

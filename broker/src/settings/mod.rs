@@ -22,7 +22,9 @@ pub use layers::{Flag, Sources};
 pub use load::{Loaded, load};
 pub use problem::{Problem, Problems, Source};
 pub use reader::Entry;
-pub use sections::{Delivery, Destinations, Http, Limits, Listen, Log, Presence, Settings, Shutdown, Stomp, Storage};
+pub use sections::{
+    Delivery, Destinations, Http, Limits, Listen, Log, Presence, Queues, Settings, Shutdown, Stomp, Storage,
+};
 pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
 
 #[cfg(test)]

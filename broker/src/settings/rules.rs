@@ -85,6 +85,8 @@ fn sizes(settings: &Settings) -> Vec<Broken> {
     holds_a_body("storage.queue_bytes_max".to_owned(), settings.storage.queue_bytes_max, refused);
     let forgotten = "The largest message would be forgotten as soon as it is stored";
     holds_a_body("retention.bytes".to_owned(), settings.retention.bytes, forgotten);
+    let full = "The largest message would fit into no queue";
+    holds_a_body("queues.bytes".to_owned(), settings.queues.bytes, full);
     for (index, rule) in settings.classrooms.iter().enumerate() {
         let bytes = rule.policy.retention.bytes;
         if bytes != settings.retention.bytes {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub classrooms: Vec<ClassroomRule>,
     /// What destinations mean.
     pub destinations: Destinations,
+    /// Messages of which each goes to one consumer.
+    pub queues: Queues,
     /// HTTP and the way to a WebSocket.
     pub http: Http,
     /// STOMP conversations.
@@ -127,6 +129,23 @@ pub struct Destinations {
     pub unprefixed: Unprefixed,
     /// Shapes whose classroom is not the first segment; the first that matches holds.
     pub classrooms: Vec<ClassroomShape>,
+    /// What private destinations may begin with behind `/user/`, beside `queue`.
+    pub private: BTreeSet<String>,
+}
+
+/// `[queues]`: messages of which each goes to one consumer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queues {
+    /// A message that was delivered so often and not acknowledged goes to the dead letters.
+    pub max_deliveries: usize,
+    /// Bytes that a queue keeps, from its oldest unacknowledged message on; beyond, more are refused.
+    pub bytes: u64,
+}
+
+impl Default for Queues {
+    fn default() -> Queues {
+        Queues { max_deliveries: 5, bytes: 64 * MB }
+    }
 }
 
 /// `[http]`: HTTP and the way to a WebSocket.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeroom_protocol::{AckMode, Refusal};
-use homeroom_storage::{Cursor, CursorKey, LogError, Offset};
+use homeroom_storage::{Cursor, CursorKey, LogError, LogName, Offset};
 
 use self::request::{DurableName, From};
 pub(super) use self::request::{Request, forgets, read};
@@ -52,8 +52,8 @@ pub(super) struct Ready {
 /// What stands in the way, in words for the client.
 pub(super) async fn prepare(services: Arc<Services>, request: Request, bell: Arc<Bell>) -> Result<Ready, Refusal> {
     let generation = services.registry.generation();
-    let rooms = match request.pattern.classroom() {
-        Some(name) => vec![name.into()],
+    let rooms = match request.pattern.room() {
+        Some(name) => vec![LogName::new(name)],
         None => {
             services.registry.watch(&bell);
             services.registry.reached_by(&request.pattern)
@@ -63,7 +63,7 @@ pub(super) async fn prepare(services: Arc<Services>, request: Request, bell: Arc
     let mut ready = Ready { request, sources, resumed: false, missed: 0, gap: None, generation };
     request::check_positions(&ready.request, rooms.len())?;
     for name in rooms {
-        let room = enter(&services, &name).await?;
+        let room = enter(&services, name.as_str()).await?;
         let placed = place(&services, &ready.request, room, &bell).await?;
         ready.resumed |= placed.resumed;
         ready.missed += placed.missed;
@@ -81,10 +81,10 @@ pub(super) async fn join(
     services: Arc<Services>,
     durable: Option<(Arc<str>, Arc<str>)>,
     pattern: Arc<Pattern>,
-    name: Arc<str>,
+    name: LogName,
     bell: Arc<Bell>,
 ) -> Result<Source, Refusal> {
-    let room = enter(&services, &name).await?;
+    let room = enter(&services, name.as_str()).await?;
     let durable = durable.map(|(owner, name)| DurableName { owner, name, exclusive: true });
     let (id, ack) = (Arc::from(""), AckMode::Auto);
     let start = Some(From::First);

@@ -10,9 +10,9 @@ use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::envelope::first_of;
-use crate::connection::refusals::{bad_request, nobody_in_particular, shorten, unknown_destination};
+use crate::connection::refusals::{bad_request, destination_refusal, nobody_in_particular, shorten};
 use crate::connection::subscription::POSITIONS_MAX;
-use crate::router::Pattern;
+use crate::router::{Pattern, policy};
 use crate::settings::Durable;
 
 /// Headers of ActiveMQ and Artemis for a durable subscription's name.
@@ -89,8 +89,9 @@ pub(in crate::connection) fn read(
             "Subscribe to a narrower destination, or filter in the client.",
         ));
     }
-    let pattern = services.registry.rules().subscribable(&subscribe.destination);
-    let pattern = Arc::new(pattern.map_err(|error| unknown_destination(&error.to_string()))?);
+    let own = person.alone(&services.settings.stomp.shared_logins);
+    let pattern = services.registry.rules().subscribable(&subscribe.destination, own);
+    let pattern = Arc::new(pattern.map_err(|error| destination_refusal(&error))?);
     Ok(Request {
         id: subscribe.id.as_str().into(),
         id_given: subscribe.id_given,
@@ -144,7 +145,7 @@ fn durable_name(
         return Ok(Some(DurableName { owner, name: name.into(), exclusive: true }));
     }
     let unasked = person.user.is_some()
-        && pattern.classroom().is_some_and(|name| services.settings.classroom(&name).durable == Durable::SignedIn);
+        && pattern.room().is_some_and(|name| policy(&services.settings, &name).durable == Durable::SignedIn);
     Ok(owner.filter(|_| unasked).map(|owner| DurableName { owner, name: pattern.canonical().into(), exclusive: false }))
 }
 

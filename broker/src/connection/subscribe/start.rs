@@ -9,7 +9,7 @@ use crate::classroom::Room;
 use crate::classroom::entry::Mark;
 use crate::connection::Services;
 use crate::connection::refusals::log_refusal;
-use crate::router::Pattern;
+use crate::router::{Pattern, policy};
 use crate::settings::Start;
 
 /// A rewind goes back so many messages at most.
@@ -70,7 +70,7 @@ pub(super) async fn begin(
 /// A durable subscription seen for the first time begins where the settings say.
 fn first_start(services: &Services, request: &Request, room: &Room) -> Option<From> {
     request.durable.as_ref()?;
-    match services.settings.classroom(room.name()).start {
+    match policy(&services.settings, room.name()).start {
         Start::Now => Some(From::Next),
         Start::Earliest => Some(From::First),
         Start::Back(age) => Some(From::Time(before_now(age))),
