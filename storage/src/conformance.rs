@@ -132,6 +132,7 @@ every_engine! {
         cursors_unused_for_long_are_forgotten;
     together:
         all_logs_of_one_append_have_it,
+        records_of_the_largest_size_go_together,
         each_log_orders_it_among_its_others,
         a_log_named_twice_has_two_records,
         what_one_log_refuses_no_log_has,

@@ -25,6 +25,7 @@ mod reader;
 mod recover;
 mod scrub;
 mod space;
+mod staging;
 mod state;
 mod trimmer;
 mod walk;

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use super::barrier::{Barrier, Pace};
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
-use super::publish::{self, Joint, Landed, Publication};
+use super::publish::{self, Landed, Publication, Share};
 use super::refusals;
 use super::soft::Errors;
 use super::subscribe::{self, Ready};
@@ -70,7 +70,8 @@ impl Connection {
         };
         if publication.persistent {
             let in_flight = self.in_flight.get_or_insert_default();
-            in_flight.append(&room, vec![publication.message], publication.key, Vec::new(), ticket);
+            let share = Share { room, messages: vec![publication.message] };
+            in_flight.append(share, Vec::new(), publication.key, Vec::new(), ticket);
             return None;
         }
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
@@ -90,51 +91,12 @@ impl Connection {
         }
     }
 
-    fn commit(&mut self, commit: Commit) -> Option<Event> {
-        // Before anything is stored: a transaction is refused whole.
-        if commit.operations.iter().any(names_nothing) {
-            return self.refuse(commit.ticket, unknown_message());
-        }
-        let acknowledges = commit.operations.iter().any(|operation| matches!(operation, Operation::Acknowledge(_)));
-        if acknowledges && self.is_settling() {
-            return Some(Event::Commit(commit));
-        }
-        let sends = commit.operations.iter().filter_map(|operation| match operation {
-            Operation::Send(send) => {
-                Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
-            }
-            Operation::Acknowledge(_) => None,
-        });
-        let one_room = sends.collect::<Result<Vec<_>, _>>().and_then(publish::one_room);
-        let parts = match one_room {
-            Ok(parts) => parts,
-            Err(refusal) => return self.decline(commit.ticket, refusal),
-        };
-        let Some(Joint { place, messages, key }) = parts else {
-            self.acknowledge_all(&commit);
-            self.save_acknowledged();
-            self.confirm_when_kept(commit.ticket);
-            return None;
-        };
-        let Some(room) = self.rooms.find(place.room()) else {
-            self.enter(place.room().to_owned());
-            return Some(Event::Commit(commit));
-        };
-        // Acknowledged and stored together or not at all.
-        let settlements = match self.acknowledge_all(&commit) {
-            true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
-            false => Vec::new(),
-        };
-        self.in_flight.get_or_insert_default().append(&room, messages, key, settlements, commit.ticket);
-        None
-    }
-
-    fn is_settling(&self) -> bool {
+    pub(super) fn is_settling(&self) -> bool {
         self.subscriptions.iter().any(|known| known.is_settling)
     }
 
     /// Takes up the ACKs and NACKs of a transaction. Says whether there are any.
-    fn acknowledge_all(&mut self, commit: &Commit) -> bool {
+    pub(super) fn acknowledge_all(&mut self, commit: &Commit) -> bool {
         let mut any = false;
         for operation in &commit.operations {
             if let Operation::Acknowledge(acknowledge) = operation {
@@ -144,7 +106,7 @@ impl Connection {
         any
     }
 
-    fn save_acknowledged(&mut self) {
+    pub(super) fn save_acknowledged(&mut self) {
         self.subscriptions.iter_mut().for_each(Subscription::save_acknowledged);
     }
 
@@ -224,7 +186,7 @@ impl Connection {
     }
 
     /// Confirms when the cursors that moved so far are on disk.
-    fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
+    pub(super) fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
         let Some(ticket) = ticket else { return };
         let store = self.services.registry.store().clone();
         self.in_flight.get_or_insert_default().wait_for(Some(ticket), async move {
@@ -249,7 +211,7 @@ impl Connection {
         None
     }
 
-    fn enter(&mut self, name: String) {
+    pub(super) fn enter(&mut self, name: String) {
         let services = self.services.clone();
         self.wait_for(async move { Outcome::Entered(subscribe::enter(&services, &name).await) });
     }
@@ -381,7 +343,8 @@ impl Connection {
                 self.save_acknowledged();
             }
             if let Some(appended) = &appended {
-                self.services.metrics.published(true, u64::from(!appended.duplicate));
+                let records = if appended.duplicate { 0 } else { 1 + appended.also.len() as u64 };
+                self.services.metrics.published(true, records);
             }
             if let Some(ticket) = landed.ticket {
                 let headers = publish::receipt(appended.as_ref());
@@ -457,7 +420,7 @@ fn apply(subscription: &mut Subscription, position: Position, acknowledge: &Ackn
     subscription.refuse(position, Instant::now() + delay.unwrap_or_default().min(DELAY_MAX));
 }
 
-fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
+pub(super) fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
     match reference {
         MessageReference::Ack(text) => read_ack(text).map(|(place, id)| (place, Some(id.to_owned()))),
         MessageReference::MessageId { message_id, subscription } => {
@@ -466,15 +429,7 @@ fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<
     }
 }
 
-/// Whether a step of a transaction acknowledges what cannot be a message of ours.
-fn names_nothing(operation: &Operation) -> bool {
-    match operation {
-        Operation::Acknowledge(acknowledge) => read_reference(&acknowledge.message).is_none(),
-        Operation::Send(_) => false,
-    }
-}
-
-fn unknown_message() -> Refusal {
+pub(super) fn unknown_message() -> Refusal {
     refusal(
         code::BAD_REQUEST,
         "unknown message",

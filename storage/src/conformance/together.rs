@@ -47,6 +47,16 @@ pub(super) async fn all_logs_of_one_append_have_it(mut site: Site) {
     assert_eq!(store.damaged(), []);
 }
 
+pub(super) async fn records_of_the_largest_size_go_together(site: Site) {
+    let store = site.store();
+    let body = vec![b'x'; store.caps().record_bytes_max - message("").cost()];
+    let also = vec![part(&name(2), body.clone()), part(&name(3), body.clone())];
+    store.append(Append { also, ..append(&name(1), body.clone()) }).await.unwrap();
+    for log in 1..=3 {
+        assert!(read_all(&store, &name(log)).await.records[0].messages[0].body == body, "log {log}");
+    }
+}
+
 pub(super) async fn each_log_orders_it_among_its_others(mut site: Site) {
     let store = site.store();
     let mut pending = Vec::new();

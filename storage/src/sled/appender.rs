@@ -13,17 +13,16 @@ use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::batch::{Batch, admit};
-use super::desk::{Desk, has_epoch, new_entry};
+use super::desk::Desk;
 use super::disk::{Disk, Fault};
 use super::housekeeping::House;
 use super::marks::{Mark, Marks};
 use super::open::Home;
-use super::queue::{Job, Reply, Work};
-use super::state::{LogInner, LogState, Shared};
-use crate::engine::{COMMIT_BUCKETS_MICROS, epoch_unlike};
-use crate::keys::Known;
+use super::queue::{Job, Work};
+use super::state::Shared;
+use crate::engine::COMMIT_BUCKETS_MICROS;
 use crate::mailbox::Wakes;
-use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Part, Position, Retention, Settlement};
+use crate::{AppendError, Health, LogName};
 
 /// A commit that takes longer is worth a word.
 const SLOW: Duration = Duration::from_secs(2);
@@ -81,83 +80,6 @@ impl Writer {
             }
         }
         self.finish(batch);
-    }
-
-    /// Decides about one append, and stages its records if there are to be any. Nothing is numbered before
-    /// every log has agreed.
-    fn stage(&mut self, append: Append, batch: &mut Batch) -> Result<Appended, AppendError> {
-        let disk = self.writable()?;
-        let now = now();
-        for part in &append.also {
-            self.desks.get(&part.log).map_or(Ok(()), Desk::admit)?;
-        }
-        let key = append.key();
-        let desk = self.desk(append.log, batch);
-        desk.admit()?;
-        let known = key.as_ref().map(|key| Known::of(key, &append.messages));
-        if let Some(repeat) = &known
-            && let Some(first) = desk.keys(&disk, now).map_err(|fault| unreadable(&fault))?.find(&repeat.key, now)
-        {
-            first.answer(repeat, desk.log.epoch)?;
-            return Ok(desk.appended(first.offset, first.time, true));
-        }
-        let stored = desk.number(append.messages, key, known, now);
-        batch.stage(desk, &stored);
-        let appended = desk.appended(stored.record.offset, stored.record.time, false);
-        if append.also.is_empty() && append.settlements.is_empty() {
-            return Ok(appended);
-        }
-        batch.keep_together();
-        settle(&self.shared, append.settlements, batch);
-        let also = append.also.into_iter().map(|part| self.stage_part(part, now, batch)).collect();
-        Ok(Appended { also, ..appended })
-    }
-
-    fn stage_part(&mut self, part: Part, now: u64, batch: &mut Batch) -> Position {
-        let desk = self.desk(part.log, batch);
-        let stored = desk.number(part.messages, None, None, now);
-        batch.stage(desk, &stored);
-        Position::new(desk.log.epoch, stored.record.offset)
-    }
-
-    /// The desk of a log, which is made if there is none.
-    fn desk(&mut self, name: LogName, batch: &mut Batch) -> &mut Desk {
-        if self.desks.contains_key(&name) {
-            return self.desks.get_mut(&name).expect("it was there a line ago");
-        }
-        self.make_log(name, Retention::default(), batch)
-    }
-
-    fn stage_open(&mut self, name: LogName, retention: Retention, reply: Reply<Opened, LogError>, batch: &mut Batch) {
-        let desk = match self.desks.get_mut(&name) {
-            Some(desk) => desk,
-            None => match self.writable() {
-                Ok(_) => self.make_log(name, retention, batch),
-                Err(error) => {
-                    // Nobody may be waiting any more.
-                    let _ = reply.send(Err(LogError::Unavailable(error.to_string())));
-                    return;
-                }
-            },
-        };
-        let is_news = std::mem::replace(&mut desk.log.lock().retention, retention) != retention;
-        if is_news {
-            let (key, value) = desk.entry().encode(desk.log.id);
-            batch.write(key, value);
-        }
-        batch.wait_for_log(Arc::clone(&desk.log), reply);
-    }
-
-    fn make_log(&mut self, name: LogName, retention: Retention, batch: &mut Batch) -> &mut Desk {
-        let epoch = epoch_unlike(|epoch| has_epoch(self.desks.values(), epoch));
-        let inner = LogInner { retention, ..LogInner::default() };
-        let log = Arc::new(LogState::new(self.next_id, name.clone(), epoch, inner));
-        self.next_id += 1;
-        let (key, value) = new_entry(&log).encode(log.id);
-        batch.write(key, value);
-        batch.write_next_id(self.next_id);
-        batch.created.push(Arc::clone(&log));
-        self.desks.entry(name).or_insert_with(|| Desk::new(log))
     }
 
     /// Makes a batch durable, shows it and answers.
@@ -246,7 +168,7 @@ impl Writer {
     }
 
     /// The disk, if records may be stored now.
-    fn writable(&self) -> Result<Arc<Disk>, AppendError> {
+    pub(super) fn writable(&self) -> Result<Arc<Disk>, AppendError> {
         let is_ready = *self.shared.health.borrow() == Health::Ready;
         self.disk.clone().filter(|_| is_ready).ok_or_else(|| self.unavailable())
     }
@@ -291,23 +213,6 @@ pub(crate) fn unavailable(health: &Health) -> AppendError {
         Health::Ready => ("the store is closed".to_owned(), false),
     };
     AppendError::Unavailable { reason, full }
-}
-
-fn unreadable(fault: &Fault) -> AppendError {
-    AppendError::Unavailable { reason: format!("idempotency keys cannot be read: {fault}"), full: false }
-}
-
-/// Moves cursors in the book, from where they go into the batch before it is written.
-fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) {
-    if settlements.is_empty() {
-        return;
-    }
-    let mut book = shared.book();
-    for Settlement { key, cursor } in settlements {
-        let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };
-        batch.unsettled.push((key.clone(), log.id, book.load(&key)));
-        book.save(&key, log.id, cursor);
-    }
 }
 
 /// The time of day, milliseconds since 1970.
