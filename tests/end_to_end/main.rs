@@ -14,9 +14,11 @@ mod heart_beats;
 mod limits;
 mod soft_errors;
 
+mod aliases;
 mod destinations;
 mod presence;
 mod private;
+mod queues;
 
 mod acknowledgement;
 mod durable;
@@ -32,6 +34,7 @@ mod takeover;
 mod transactions;
 
 mod crash;
+mod crash_queue;
 mod disk_full;
 mod graceful_stop;
 mod operations;

@@ -119,6 +119,23 @@ impl Client {
         client
     }
 
+    /// The same at an address where the broker may be gone, or go meanwhile.
+    pub async fn try_over_tcp(address: &str, login: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        let mut client = Self::over(Link::Tcp(stream), None);
+        let connect = Frame::new("CONNECT").with("accept-version", "1.2").with("host", "school").with("login", login);
+        client.try_send(&connect).await.ok()?;
+        loop {
+            match client.hear().await {
+                Heard::Frame(frame) if frame.command == "CONNECTED" => return Some(client),
+                Heard::Frame(frame) => panic!("{frame} instead of CONNECTED"),
+                Heard::Closed(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
     fn over(link: Link, subprotocol: Option<String>) -> Self {
         Self {
             link,

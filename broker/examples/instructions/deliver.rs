@@ -98,6 +98,8 @@ async fn class() -> Arc<Room> {
         pages: classroom::pages::Limits::default(),
         presence_grace: std::time::Duration::ZERO,
         presence_coalesce: std::time::Duration::from_secs(1),
+        deliveries_max: 5,
+        queue_bytes_max: 1 << 20,
     };
     let room = Room::open(store, rules, LogName::new("topic/7b"), Retention::default(), &settings)
         .await

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use homeroom_storage::{Cursor, CursorKey, Epoch, Offset, Settlement, Store};
+use homeroom_storage::{CURSOR_RANGES_MAX, Cursor, CursorKey, Epoch, Offset, Settlement, Store};
 
 use super::bell::Bell;
 use super::now_millis;
@@ -58,6 +58,27 @@ pub struct Progress {
     pub settled: Offset,
     /// Settled one by one above that.
     pub above: Vec<RangeInclusive<u64>>,
+}
+
+impl Progress {
+    /// Everything up to `passed` is settled but these offsets, which are sorted.
+    pub fn with_open(open: &[u64], passed: Offset) -> Progress {
+        let Some(first) = open.first() else { return Progress { settled: passed, above: Vec::new() } };
+        let settled = Offset(first.saturating_sub(1)).min(passed);
+        let mut above = Vec::new();
+        let mut from = settled.0 + 1;
+        for &number in open {
+            if number > from {
+                above.push(from..=(number - 1).min(passed.0));
+            }
+            from = number + 1;
+        }
+        if from <= passed.0 {
+            above.push(from..=passed.0);
+        }
+        above.truncate(CURSOR_RANGES_MAX);
+        Progress { settled, above }
+    }
 }
 
 /// One connection's hold on a durable subscription.

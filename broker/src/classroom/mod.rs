@@ -16,6 +16,7 @@ mod counting;
 pub mod durable;
 pub mod entry;
 mod follow;
+pub mod group;
 pub mod news;
 pub mod pages;
 #[cfg(test)]
@@ -31,8 +32,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use homeroom_storage::{
-    AppendError, Appended, Cursor, Epoch, LogError, LogName, Message, Offset, Record, Retention, Seek, Store,
+    AppendError, Appended, Bounds, Cursor, Epoch, LogError, LogName, Message, Offset, Record, Retention, Seek, Store,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -42,11 +44,12 @@ use self::coming::Coming;
 use self::durable::Durables;
 use self::entry::Entry;
 use self::follow::Errand;
+use self::group::Groups;
 use self::news::Form;
 use self::pages::Pages;
 use self::presence::Presence;
 use self::recent::Recent;
-use crate::router::Rules;
+use crate::router::{Kind, Rules};
 
 /// Errands that may wait for their turn; messages no log keeps are dropped beyond, as a full network would.
 const ERRANDS_WAITING_MAX: usize = 1024;
@@ -62,6 +65,10 @@ pub struct Settings {
     pub presence_grace: Duration,
     /// Changes of the roster are told together, so often at most.
     pub presence_coalesce: Duration,
+    /// A message that a group was given so often goes to the dead letters.
+    pub deliveries_max: u32,
+    /// A queue keeps so many bytes.
+    pub queue_bytes_max: u64,
 }
 
 /// One log and the people around it.
@@ -79,6 +86,10 @@ pub struct Room {
     coming: Coming,
     pages: Pages,
     durables: Arc<Durables>,
+    groups: Groups,
+    deliveries_max: u32,
+    /// So much it keeps at most, if it is a queue.
+    bytes_max: Option<u64>,
     presence: Presence,
     errands: mpsc::Sender<Errand>,
     ended: AtomicBool,
@@ -97,6 +108,8 @@ impl Room {
         settings: &Settings,
     ) -> Result<Arc<Room>, LogError> {
         let opened = store.open(&log, retention).await?;
+        let is_queue = matches!(Kind::of(log.as_str()), Some((Kind::Queue, _)));
+        let bytes_max = is_queue.then_some(settings.queue_bytes_max);
         let (errands, waiting) = mpsc::channel(ERRANDS_WAITING_MAX);
         let classroom = Arc::new(Room {
             log,
@@ -110,6 +123,9 @@ impl Room {
             coming: Coming::default(),
             pages: Pages::new(settings.pages.clone()),
             durables: Arc::default(),
+            groups: Groups::default(),
+            deliveries_max: settings.deliveries_max,
+            bytes_max,
             presence: Presence::new(settings.presence_grace),
             errands,
             ended: AtomicBool::new(false),
@@ -153,6 +169,27 @@ impl Room {
     /// Its durable subscriptions.
     pub fn durables(&self) -> &Arc<Durables> {
         &self.durables
+    }
+
+    /// Those who share its log.
+    fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// What its log keeps now; `None` if the engine has to ask elsewhere for it.
+    fn kept(&self) -> Option<Bounds> {
+        self.store.bounds(&self.log).now_or_never().and_then(Result::ok).flatten()
+    }
+
+    /// Whether its log belongs to its consumers: what they have done with is not kept.
+    pub fn is_queue(&self) -> bool {
+        self.bytes_max.is_some()
+    }
+
+    /// What a queue keeps and may keep, if so many bytes more are too many.
+    pub fn beyond(&self, bytes: u64) -> Option<(u64, u64)> {
+        let (max, kept) = (self.bytes_max?, self.kept()?.bytes);
+        (kept + bytes > max).then_some((kept, max))
     }
 
     /// Where its records and cursors are kept.
@@ -236,7 +273,7 @@ impl Room {
 
     /// Whether nobody reads, holds a durable subscription or is expected back.
     pub(crate) fn is_idle(&self) -> bool {
-        self.audience.is_empty() && self.durables.is_empty() && self.presence.is_empty()
+        self.audience.is_empty() && self.durables.is_empty() && self.groups.are_idle() && self.presence.is_empty()
     }
 
     fn take_in(&self, record: &Arc<Record>) {

@@ -31,6 +31,8 @@ impl House {
             pages: limits.clone(),
             presence_grace: Duration::from_secs(1),
             presence_coalesce: Duration::from_secs(1),
+            deliveries_max: 5,
+            queue_bytes_max: 1 << 20,
         };
         let rules = Arc::new(Rules::new(None, &[], &[]).expect("no template is wrong"));
         let everything = Retention { bytes: u64::MAX, ..Retention::default() };

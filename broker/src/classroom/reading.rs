@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use homeroom_storage::{LogError, Offset, Record};
 
 use super::Room;
@@ -16,8 +15,7 @@ impl Room {
     /// and whoever waits for it is rung when it is there.
     pub(super) fn page(self: &Arc<Self>, after: Offset, exactly: bool) -> Result<Arc<LogPage>, Arc<PageRead>> {
         // An engine that has to ask elsewhere is not waited for: then a page is good until it is let go.
-        let bounds = self.store.bounds(&self.log).now_or_never().and_then(Result::ok).flatten();
-        let trimmed = bounds.map_or(Offset::ZERO, |bounds| bounds.trimmed);
+        let trimmed = self.kept().map_or(Offset::ZERO, |bounds| bounds.trimmed);
         match self.pages.ask(after, exactly, trimmed) {
             Asked::Kept(page) => Ok(page),
             Asked::Coming(read) => Err(read),
@@ -31,6 +29,11 @@ impl Room {
     /// One record, to be shown again.
     pub(crate) async fn record_at(&self, offset: Offset) -> Result<LogPage, LogError> {
         self.read(Offset(offset.0.saturating_sub(1)), offset).await
+    }
+
+    /// A page of the log that begins with this record.
+    pub(crate) async fn page_from(&self, first: Offset) -> Result<LogPage, LogError> {
+        self.read(Offset(first.0.saturating_sub(1)), self.recent.head()).await
     }
 
     /// The marks of the newest `count` messages a pattern covers, between two offsets.

@@ -32,7 +32,10 @@ struct Parcel {
 
 /// How far each log's messages have come, for `ack:auto`.
 pub(super) fn standings(subscriptions: &mut [Subscription]) -> impl Iterator<Item = &mut Standing> {
-    subscriptions.iter_mut().flat_map(|known| &mut known.sources).map(|source| &mut source.standing)
+    subscriptions.iter_mut().flat_map(|known| {
+        let shared = known.consumer.iter_mut().map(|consuming| &mut consuming.standing);
+        known.sources.iter_mut().map(|source| &mut source.standing).chain(shared)
+    })
 }
 
 /// Moves the cursors of all `ack:auto` subscriptions to what is settled.
@@ -129,7 +132,7 @@ impl Connection {
     /// reader has passed it.
     fn parcel(&self, index: usize, source: usize, step: Step) -> Option<Parcel> {
         let subscription = &self.subscriptions[index];
-        if step.entry.has_expired() {
+        if step.entry.has_expired() || subscription.is_beyond(step.entry.offset()) {
             return None;
         }
         if subscription.not_of.as_ref().is_some_and(|session| is_of_session(step.entry.message(), session)) {
@@ -171,6 +174,7 @@ impl Connection {
                 }
             }
             if written && subscription.is_settled_by_itself() {
+                subscription.consumer.iter_mut().for_each(|consuming| consuming.standing.settle_sent());
                 subscription.save_settled();
             }
         }
@@ -178,7 +182,7 @@ impl Connection {
 
     /// A log that cannot be read, or is gone, ends the conversation: the client
     /// returns and is told what is left.
-    fn end_subscription(&mut self, ended: Filled) {
+    pub(super) fn end_subscription(&mut self, ended: Filled) {
         let refusal = match ended {
             Filled::Failed(error) => super::refusals::log_refusal(error),
             Filled::Ended => refusal(
@@ -239,10 +243,13 @@ impl Connection {
 
     /// Makes the cursors durable at once: the client may be back in a moment, at another broker process even.
     pub(super) async fn keep_cursors(&mut self) {
-        let durable = |known: &Subscription| known.sources.iter().any(|source| source.attachment.is_some());
-        if !self.subscriptions.iter().any(durable) {
+        let is_kept = |known: &Subscription| {
+            known.consumer.is_some() || known.sources.iter().any(|source| source.attachment.is_some())
+        };
+        if !self.subscriptions.iter().any(is_kept) {
             return;
         }
+        self.subscriptions.iter().filter_map(|known| known.consumer.as_ref()).for_each(|consuming| consuming.save());
         self.subscriptions.clear();
         // A store that takes nothing now has the cursors in memory and saves them when it can.
         let _ = tokio::time::timeout(super::LINGER, self.services.registry.store().sync()).await;

@@ -83,7 +83,7 @@ impl Connection {
     /// Has the dispatchers of its classrooms serve a subscription, if it is of the kind they can serve.
     pub(super) fn enlist(&mut self, index: usize) {
         let subscription = &mut self.subscriptions[index];
-        let plain = subscription.ack == AckMode::Auto && subscription.not_of.is_none();
+        let plain = subscription.ack == AckMode::Auto && subscription.not_of.is_none() && !subscription.is_of_queue();
         if !plain || !self.services.settings.delivery.fast_path {
             return;
         }

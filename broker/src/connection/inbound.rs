@@ -10,6 +10,7 @@ use homeroom_storage::{CursorKey, LogName, Position};
 use tokio::time::{Duration, Instant};
 
 use super::barrier::{Barrier, Pace};
+use super::consuming::Consuming;
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Landed, Publication, Share};
@@ -68,7 +69,10 @@ impl Connection {
             self.enter(publication.place.room().to_owned());
             return Some(Event::Send(send));
         };
-        if publication.persistent {
+        if let Some(refusal) = full(&room, publication.message.cost()) {
+            return self.decline(ticket, refusal);
+        }
+        if publication.persistent || room.is_queue() {
             let in_flight = self.in_flight.get_or_insert_default();
             let share = Share { room, messages: vec![publication.message] };
             in_flight.append(share, Vec::new(), publication.key, Vec::new(), ticket);
@@ -95,12 +99,13 @@ impl Connection {
         self.subscriptions.iter().any(|known| known.is_settling)
     }
 
-    /// Takes up the ACKs and NACKs of a transaction. Says whether there are any.
-    pub(super) fn acknowledge_all(&mut self, commit: &Commit) -> bool {
+    /// Takes up the ACKs and NACKs of a transaction, to be stored with its record if it has one. Says whether
+    /// there are any.
+    pub(super) fn acknowledge_all(&mut self, commit: &Commit, with_record: bool) -> bool {
         let mut any = false;
         for operation in &commit.operations {
             if let Operation::Acknowledge(acknowledge) = operation {
-                any |= self.apply(acknowledge);
+                any |= self.apply(acknowledge, with_record);
             }
         }
         any
@@ -163,14 +168,14 @@ impl Connection {
     }
 
     fn acknowledge(&mut self, acknowledge: &Acknowledge) {
-        if self.apply(acknowledge) {
+        if self.apply(acknowledge, false) {
             self.save_acknowledged();
             self.confirm_when_kept(acknowledge.ticket);
         }
     }
 
     /// Takes up an ACK or NACK; `false` if it names nothing of ours, which has been refused then.
-    fn apply(&mut self, acknowledge: &Acknowledge) -> bool {
+    fn apply(&mut self, acknowledge: &Acknowledge, in_transaction: bool) -> bool {
         let Some((acknowledged, subscription)) = read_reference(&acknowledge.message) else {
             self.refuse(acknowledge.ticket, unknown_message());
             return false;
@@ -179,7 +184,7 @@ impl Connection {
         if let Acknowledged::At(position) = acknowledged {
             // STOMP 1.0 names no subscription; one that does not hold the message is not changed by it.
             for known in self.subscriptions.iter_mut().filter(wanted) {
-                apply(known, position, acknowledge);
+                apply(known, position, acknowledge, in_transaction);
             }
         }
         true
@@ -248,11 +253,13 @@ impl Connection {
 
     fn subscribed(&mut self, ready: Ready, ticket: Option<Ticket>) {
         let confirmation = self.barrier().confirmation();
-        let Ready { request, sources, resumed, missed, gap, generation } = ready;
+        let Ready { request, sources, resumed, missed, gap, generation, consumer, browses_to } = ready;
         let version = self.session.version();
-        let window = (request.ack != AckMode::Auto).then(|| Box::new(Window::new(request.prefetch)));
+        let consumer = consumer.map(|consumer| Box::new(Consuming::new(consumer)));
+        let windowed = request.ack != AckMode::Auto && consumer.is_none();
+        let window = windowed.then(|| Box::new(Window::new(request.prefetch)));
         let durable = request.durable.map(|durable| (durable.owner, durable.name));
-        let is_durable = durable.is_some();
+        let is_kept = durable.is_some() || consumer.is_some();
         let mut subscription = Subscription {
             serial: self.subscription_next,
             look: Look::new(request.id.clone(), request.id_given, version, request.ack),
@@ -262,6 +269,8 @@ impl Connection {
             window,
             repeats: Vec::new(),
             is_settling: false,
+            consumer,
+            browses_to,
             not_of: request.no_local.then(|| self.session_id.clone()),
             first: None,
             joins: request.pattern.room().is_none().then_some(Joins { durable, generation }),
@@ -277,7 +286,7 @@ impl Connection {
             let mut headers = vec![("resumed", resumed.as_str()), ("missed", &missed)];
             headers.extend(position.as_deref().map(|position| ("position", position)));
             headers.extend(gap.as_deref().map(|gap| ("gap", gap)));
-            if is_durable && subscription.ack == AckMode::Auto {
+            if is_kept && subscription.ack == AckMode::Auto {
                 headers.push(("auto-confirm", confirmation.name()));
             }
             self.session.confirm(ticket, &headers);
@@ -339,7 +348,7 @@ impl Connection {
                 }
             };
             if landed.settles {
-                self.subscriptions.iter_mut().for_each(|known| known.is_settling = false);
+                self.subscriptions.iter_mut().for_each(Subscription::settled);
                 self.save_acknowledged();
             }
             if let Some(appended) = &appended {
@@ -407,17 +416,27 @@ fn new_rooms(registry: &Registry, pattern: &crate::router::Pattern, known: &[Log
     registry.reached_by(pattern).into_iter().filter(|name| !known.contains(name)).collect()
 }
 
-fn apply(subscription: &mut Subscription, position: Position, acknowledge: &Acknowledge) {
+fn apply(subscription: &mut Subscription, position: Position, acknowledge: &Acknowledge, in_transaction: bool) {
+    if let Some(consuming) = &subscription.consumer {
+        return consuming.apply(subscription.ack, position, acknowledge, in_transaction);
+    }
     if !acknowledge.negative {
         return subscription.acknowledge(position);
     }
-    let requeue = acknowledge.headers.get("requeue").is_none_or(|value| !value.eq_ignore_ascii_case("false"));
-    if !requeue {
-        // A topic has no dead letters: not wanted again is acknowledged.
-        return subscription.acknowledge(position);
+    match comes_again(acknowledge) {
+        Some(delay) => subscription.refuse(position, Instant::now() + delay),
+        // One reader of a topic has no dead letters: not wanted again is acknowledged.
+        None => subscription.acknowledge(position),
+    }
+}
+
+/// After which delay a message that was refused comes again; `None` if it is not to.
+pub(super) fn comes_again(acknowledge: &Acknowledge) -> Option<Duration> {
+    if acknowledge.headers.get("requeue").is_some_and(|value| value.eq_ignore_ascii_case("false")) {
+        return None;
     }
     let delay = acknowledge.headers.get("delay").and_then(|text| text.parse().ok()).map(Duration::from_millis);
-    subscription.refuse(position, Instant::now() + delay.unwrap_or_default().min(DELAY_MAX));
+    Some(delay.unwrap_or_default().min(DELAY_MAX))
 }
 
 pub(super) fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
@@ -427,6 +446,14 @@ pub(super) fn read_reference(reference: &MessageReference) -> Option<(Acknowledg
             read_message_id(message_id).map(|place| (place, subscription.clone()))
         }
     }
+}
+
+/// Why a queue takes so much no more, if it does not.
+pub(super) fn full(room: &Room, bytes: usize) -> Option<Refusal> {
+    let (kept, max) = room.beyond(bytes as u64)?;
+    let reason = format!("/{} keeps {kept} bytes that nobody has acknowledged, {max} are the limit", room.name());
+    let remedy = "It was not stored. Send it again when consumers have come further, or have queues.bytes raised.";
+    Some(refusal(code::LIMIT, "queue full", reason, true, remedy))
 }
 
 pub(super) fn unknown_message() -> Refusal {

@@ -12,6 +12,7 @@
 
 mod arrivals;
 pub mod barrier;
+mod consuming;
 mod delivery;
 pub mod disconnect;
 mod dispatch;

@@ -33,6 +33,8 @@ impl Connection {
         for index in 0..self.subscriptions.len() {
             self.say_first(index);
             self.say_again(index);
+            self.say_leased(index);
+            self.say_end(index);
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::barrier::Standing;
+use super::consuming::Consuming;
 use super::envelope::{Look, Repeat};
 use super::turn::BEHIND_MIN;
 use super::window::{Again, Window};
@@ -47,6 +48,10 @@ pub(super) struct Subscription {
     pub repeats: Vec<Due>,
     /// What was acknowledged last is stored with a record that is on its way; until then no cursor moves.
     pub is_settling: bool,
+    /// Its part in what is shared with others: then it reads no log itself.
+    pub consumer: Option<Box<Consuming>>,
+    /// Up to here a queue is looked at, and no further.
+    pub(super) browses_to: Option<Offset>,
     /// Messages of this session, its own, are left out.
     pub(super) not_of: Option<Box<str>>,
     /// Shown before everything else, such as a snapshot.
@@ -172,15 +177,14 @@ impl Source {
 
     /// How far it is acknowledged. What the reader has handed out was sent or rewound by now: its mark is
     /// what was considered.
-    fn acknowledged(&self, window: &Window, index: usize) -> (Offset, Vec<RangeInclusive<u64>>) {
-        let (low, above) = window.progress(index, self.reader.mark());
-        (low.max(Offset(self.standing.settled)), above)
+    fn acknowledged(&self, window: &Window, index: usize) -> Progress {
+        let progress = window.progress(index, self.reader.mark());
+        Progress { settled: progress.settled.max(Offset(self.standing.settled)), ..progress }
     }
 
     /// Moves the durable cursor, if there is one and it has moved.
-    pub(super) fn save(&mut self, settled: Offset, above: Vec<RangeInclusive<u64>>) {
+    pub(super) fn save(&mut self, progress: Progress) {
         let Some(attachment) = &self.attachment else { return };
-        let progress = Progress { settled, above };
         if self.saved.as_ref() != Some(&progress) {
             attachment.settle(progress.clone());
             self.saved = Some(progress);
@@ -191,7 +195,8 @@ impl Source {
 impl Subscription {
     /// Whether a cursor moves by what the connection sees, not by ACKs.
     pub(super) fn is_settled_by_itself(&self) -> bool {
-        self.ack == AckMode::Auto && self.sources.iter().any(|source| source.attachment.is_some())
+        let is_kept = self.consumer.is_some() || self.sources.iter().any(|source| source.attachment.is_some());
+        self.ack == AckMode::Auto && is_kept
     }
 
     /// Whether another connection has taken it over.
@@ -246,7 +251,10 @@ impl Subscription {
     /// Saves what is settled, for all its logs.
     pub(super) fn save_settled(&mut self) {
         for source in &mut self.sources {
-            source.save(Offset(source.standing.settled), Vec::new());
+            source.save(Progress { settled: Offset(source.standing.settled), above: Vec::new() });
+        }
+        if let Some(consuming) = &mut self.consumer {
+            consuming.settle();
         }
     }
 
@@ -261,14 +269,26 @@ impl Subscription {
 
     /// Where the cursors stand by now, to be stored with a record.
     pub(super) fn settlements(&mut self) -> Vec<Settlement> {
+        if let Some(consuming) = &self.consumer {
+            self.is_settling = true;
+            return vec![consuming.settlement()];
+        }
         let Some(window) = &self.window else { return Vec::new() };
         let progress = |(index, source): (usize, &Source)| {
-            let (settled, above) = source.acknowledged(window, index);
-            source.attachment.as_ref()?.settle_with(Progress { settled, above })
+            source.attachment.as_ref()?.settle_with(source.acknowledged(window, index))
         };
         let settlements: Vec<Settlement> = self.sources.iter().enumerate().filter_map(progress).collect();
         self.is_settling = !settlements.is_empty();
         settlements
+    }
+
+    /// The record that its cursors were to be stored with is stored.
+    pub(super) fn settled(&mut self) {
+        if std::mem::take(&mut self.is_settling)
+            && let Some(consuming) = &self.consumer
+        {
+            consuming.settled();
+        }
     }
 
     /// A NACK: the message comes again at `at`. STOMP 1.2: "NACK applies either to one single message (if the
@@ -295,10 +315,13 @@ impl Subscription {
 
     /// Saves what is acknowledged, for all its logs.
     pub(super) fn save_acknowledged(&mut self) {
+        if let Some(consuming) = &self.consumer {
+            consuming.save();
+        }
         let Some(window) = self.window.as_ref().filter(|_| !self.is_settling) else { return };
         for (index, source) in self.sources.iter_mut().enumerate() {
-            let (settled, above) = source.acknowledged(window, index);
-            source.save(settled, above);
+            let progress = source.acknowledged(window, index);
+            source.save(progress);
         }
     }
 

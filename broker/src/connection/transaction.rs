@@ -7,7 +7,7 @@ use homeroom_storage::Message;
 
 use super::Connection;
 use super::disconnect::{code, refusal};
-use super::inbound::{read_reference, unknown_message};
+use super::inbound::{full, read_reference, unknown_message};
 use super::publish::{self, Publication, ROOMS_MAX, Share};
 use super::subscription::Subscription;
 
@@ -45,14 +45,18 @@ impl Connection {
             };
             shares.push(Share { room, messages });
         }
-        let acknowledged = self.acknowledge_all(&commit);
+        let bytes = |share: &Share| share.messages.iter().map(Message::cost).sum();
+        if let Some(refusal) = shares.iter().find_map(|share| full(&share.room, bytes(share))) {
+            return self.decline(commit.ticket, refusal);
+        }
+        // Acknowledged and stored together or not at all.
+        let acknowledged = self.acknowledge_all(&commit, !shares.is_empty());
         let mut shares = shares.into_iter();
         let Some(first) = shares.next() else {
             self.save_acknowledged();
             self.confirm_when_kept(commit.ticket);
             return None;
         };
-        // Acknowledged and stored together or not at all.
         let settlements = match acknowledged {
             true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
             false => Vec::new(),

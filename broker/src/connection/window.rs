@@ -2,14 +2,11 @@
 //! `ack:client-individual`.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
 
 use homeroom_storage::{Epoch, Offset, Position};
 
+use crate::classroom::durable::Progress;
 use crate::classroom::entry::{Entry, Mark};
-
-/// A cursor keeps so many ranges; what lies above them is sent again after a break.
-const RANGES_MAX: usize = 1024;
 
 /// What was sent and is not acknowledged, in the order of sending.
 #[derive(Debug)]
@@ -133,16 +130,12 @@ impl Window {
 
     /// How far a source's cursor may go when its reader stands at `mark`: the
     /// low mark, and what is acknowledged above it.
-    pub(super) fn progress(&self, source: usize, mark: Mark) -> (Offset, Vec<RangeInclusive<u64>>) {
-        let mut waiting = self.out.iter().filter(|out| out.source == source && !out.acknowledged);
-        let Some(first) = waiting.next() else { return (mark.passed(), Vec::new()) };
-        let low = Offset(first.mark.offset.0.saturating_sub(1)).min(mark.passed());
-        let mut open: Vec<u64> = waiting.map(|out| out.mark.offset.0).chain([first.mark.offset.0]).collect();
+    pub(super) fn progress(&self, source: usize, mark: Mark) -> Progress {
+        let waiting = self.out.iter().filter(|out| out.source == source && !out.acknowledged);
+        let mut open: Vec<u64> = waiting.map(|out| out.mark.offset.0).collect();
         open.sort_unstable();
         open.dedup();
-        let mut above = between(&open, low.0 + 1, mark.passed().0);
-        above.truncate(RANGES_MAX);
-        (low, above)
+        Progress::with_open(&open, mark.passed())
     }
 
     fn find(&self, position: Position) -> Option<usize> {
@@ -152,24 +145,9 @@ impl Window {
     }
 }
 
-/// The ranges of `first..=last` that hold none of the sorted `open` numbers.
-fn between(open: &[u64], first: u64, last: u64) -> Vec<RangeInclusive<u64>> {
-    let mut ranges = Vec::new();
-    let mut from = first;
-    for &number in open {
-        if number > from {
-            ranges.push(from..=(number - 1).min(last));
-        }
-        from = number + 1;
-    }
-    if from <= last {
-        ranges.push(from..=last);
-    }
-    ranges
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
     use std::sync::Arc;
 
     use bytes::Bytes;
@@ -193,8 +171,8 @@ mod tests {
     }
 
     fn progress(window: &Window, mark: u64) -> (u64, Vec<RangeInclusive<u64>>) {
-        let (low, above) = window.progress(0, Mark::after(Offset(mark)));
-        (low.0, above)
+        let Progress { settled, above } = window.progress(0, Mark::after(Offset(mark)));
+        (settled.0, above)
     }
 
     #[test]

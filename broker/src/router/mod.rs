@@ -13,3 +13,4 @@ pub use destination::{Destination, DestinationError, Kind, Place, classroom_of};
 pub use pattern::Pattern;
 pub use policy::policy;
 pub use rules::Rules;
+pub use spelling::segment_of;

@@ -9,7 +9,7 @@
 
 use super::destination::{BYTES_MAX, Destination, DestinationError, Kind, Place, SEGMENTS_MAX};
 use super::pattern::{Pattern, Segment};
-use super::spelling::{decode, encoded, literal, segment};
+use super::spelling::{decode, literal, segment, segment_of};
 
 /// The prefixes of places that have a log, with RabbitMQ's beside ours.
 const PREFIXES: [(&str, Kind); 5] = [
@@ -96,7 +96,7 @@ impl Rules {
         let user = match kind {
             Kind::Private => {
                 let user = user.ok_or_else(|| DestinationError::Nobody(written.to_owned()))?;
-                Some(encoded(user)?)
+                Some(segment_of(user)?)
             }
             Kind::Topic | Kind::Queue => None,
         };
@@ -206,7 +206,7 @@ fn named_user(user: &str, written: &str) -> Result<String, DestinationError> {
     if user.is_empty() {
         return Err(DestinationError::NotOfUser(written.to_owned()));
     }
-    encoded(&decode(user).ok_or_else(|| DestinationError::Encoding(user.to_owned()))?)
+    segment_of(&decode(user).ok_or_else(|| DestinationError::Encoding(user.to_owned()))?)
 }
 
 fn is_of_the_broker(segments: &[Segment]) -> bool {

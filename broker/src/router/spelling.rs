@@ -26,11 +26,14 @@ pub(super) fn segment(written: &str) -> Option<Result<Segment, DestinationError>
 pub(super) fn literal(written: &str) -> Result<Box<str>, DestinationError> {
     let (mark, text) = written.strip_prefix('$').map_or(("", written), |rest| ("$", rest));
     let decoded = decode(text).ok_or_else(|| DestinationError::Encoding(written.to_owned()))?;
-    Ok(format!("{mark}{}", encoded(&decoded)?).into())
+    Ok(format!("{mark}{}", segment_of(&decoded)?).into())
 }
 
-/// The canonical spelling of a text that is no destination, such as a user's name.
-pub(super) fn encoded(text: &str) -> Result<String, DestinationError> {
+/// The canonical spelling of a text that is no destination, such as a user's name, as one segment of a path.
+///
+/// # Errors
+/// Control characters.
+pub fn segment_of(text: &str) -> Result<String, DestinationError> {
     if text.chars().any(char::is_control) {
         return Err(DestinationError::Control);
     }

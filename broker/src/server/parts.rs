@@ -38,6 +38,8 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
         },
         presence_grace: settings.presence.grace,
         presence_coalesce: settings.presence.coalesce,
+        deliveries_max: u32::try_from(settings.queues.max_deliveries).unwrap_or(u32::MAX),
+        queue_bytes_max: settings.queues.bytes,
     }
 }
 

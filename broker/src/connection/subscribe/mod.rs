@@ -1,6 +1,7 @@
 //! SUBSCRIBE: from its headers to readers that stand where they should.
 
 mod request;
+mod share;
 mod start;
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use super::refusals::{log_refusal, unavailable};
 use super::subscription::Source;
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
-use crate::classroom::durable::Attachment;
+use crate::classroom::durable::{Attachment, Progress};
+use crate::classroom::group::Consumer;
 use crate::classroom::reader::Reader;
 use crate::classroom::registry::EnterError;
 use crate::router::Pattern;
@@ -43,6 +45,17 @@ pub(super) struct Ready {
     pub gap: Option<String>,
     /// The registry's generation when its rooms were listed.
     pub generation: u64,
+    /// Its part in what is shared with others.
+    pub consumer: Option<Consumer>,
+    /// Up to here a queue is looked at.
+    pub browses_to: Option<Offset>,
+}
+
+impl Ready {
+    fn new(request: Request, generation: u64) -> Ready {
+        let (sources, consumer, browses_to) = (Vec::new(), None, None);
+        Ready { request, sources, resumed: false, missed: 0, gap: None, generation, consumer, browses_to }
+    }
 }
 
 /// Opens the rooms, attaches to the cursors and places the readers. Waits for
@@ -51,6 +64,12 @@ pub(super) struct Ready {
 /// # Errors
 /// What stands in the way, in words for the client.
 pub(super) async fn prepare(services: Arc<Services>, request: Request, bell: Arc<Bell>) -> Result<Ready, Refusal> {
+    if let Some(share) = request.share.clone() {
+        return share::consume(&services, request, share, bell).await;
+    }
+    if request.browses {
+        return share::browse(&services, request, bell).await;
+    }
     let generation = services.registry.generation();
     let rooms = match request.pattern.room() {
         Some(name) => vec![LogName::new(name)],
@@ -59,8 +78,7 @@ pub(super) async fn prepare(services: Arc<Services>, request: Request, bell: Arc
             services.registry.reached_by(&request.pattern)
         }
     };
-    let sources = Vec::with_capacity(rooms.len());
-    let mut ready = Ready { request, sources, resumed: false, missed: 0, gap: None, generation };
+    let mut ready = Ready { sources: Vec::with_capacity(rooms.len()), ..Ready::new(request, generation) };
     request::check_positions(&ready.request, rooms.len())?;
     for name in rooms {
         let room = enter(&services, name.as_str()).await?;
@@ -88,8 +106,19 @@ pub(super) async fn join(
     let durable = durable.map(|(owner, name)| DurableName { owner, name, exclusive: true });
     let (id, ack) = (Arc::from(""), AckMode::Auto);
     let start = Some(From::First);
-    let request =
-        Request { id, id_given: false, receipt: true, no_local: false, pattern, ack, prefetch: 0, start, durable };
+    let request = Request {
+        id,
+        id_given: false,
+        receipt: true,
+        no_local: false,
+        pattern,
+        ack,
+        prefetch: 0,
+        start,
+        durable,
+        share: None,
+        browses: false,
+    };
     let mut placed = place(&services, &request, room, &bell).await?;
     placed.source.replay_to = Offset::ZERO;
     Ok(placed.source)
@@ -137,7 +166,7 @@ async fn place(services: &Services, request: &Request, room: Arc<Room>, bell: &A
     attachment.note_delivered(placed.source.delivered_to);
     placed.source.attachment = Some(attachment);
     let (settled, above) = (Offset(placed.source.standing.settled), placed.source.skip.clone());
-    placed.source.save(settled, above);
+    placed.source.save(Progress { settled, above });
     // Before anything is delivered it is on disk that somebody is attached: repeats after a crash are marked.
     // A store that takes nothing now does not keep anybody from reading.
     let _ = tokio::time::timeout(SYNC_WAIT, room.store().sync()).await;

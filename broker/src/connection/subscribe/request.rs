@@ -6,6 +6,7 @@ use std::time::Duration;
 use homeroom_protocol::{AckMode, Headers, Refusal, Subscribe};
 use homeroom_storage::{Offset, Position};
 
+use super::share::{self, Share};
 use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
@@ -26,7 +27,7 @@ const DURABLE_HEADERS: [&str; 2] = ["durable", "persistent"];
 const NAME_BYTES_MAX: usize = 255;
 
 /// What a SUBSCRIBE asks for, read and found to make sense.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::connection) struct Request {
     /// Its id.
     pub(in crate::connection) id: Arc<str>,
@@ -46,6 +47,10 @@ pub(in crate::connection) struct Request {
     pub(super) start: Option<From>,
     /// Owner and name, if the cursor is kept.
     pub(in crate::connection) durable: Option<DurableName>,
+    /// Whose messages it shares with others, if it does.
+    pub(super) share: Option<Share>,
+    /// It looks at what waits in a queue and takes nothing.
+    pub(super) browses: bool,
 }
 
 /// Whose cursor is kept, and how it is held.
@@ -92,16 +97,29 @@ pub(in crate::connection) fn read(
     let own = person.alone(&services.settings.stomp.shared_logins);
     let pattern = services.registry.rules().subscribable(&subscribe.destination, own);
     let pattern = Arc::new(pattern.map_err(|error| destination_refusal(&error))?);
+    let no_local = first_of(headers, &NO_LOCAL_HEADERS).is_some_and(is_true);
+    let (start, browses) = (start(headers)?, share::browses(headers, &pattern)?);
+    let share = if browses { None } else { share::read(headers, &pattern)? };
+    if share.is_some() || browses {
+        share::check(headers, no_local, share.as_ref())?;
+    }
+    let is_alone = share.is_none() && !browses;
     Ok(Request {
         id: subscribe.id.as_str().into(),
         id_given: subscribe.id_given,
         receipt: subscribe.ticket.is_some(),
-        ack: subscribe.ack,
-        no_local: first_of(headers, &NO_LOCAL_HEADERS).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        // Whoever only looks has nothing to acknowledge.
+        ack: if browses { AckMode::Auto } else { subscribe.ack },
+        no_local,
         prefetch: prefetch(headers, services.settings.delivery.prefetch)?,
-        start: start(headers)?,
-        durable: durable_name(services, person, &subscribe.id, headers, &pattern)?,
+        start,
+        durable: match is_alone {
+            true => durable_name(services, person, &subscribe.id, headers, &pattern)?,
+            false => None,
+        },
         pattern,
+        share,
+        browses,
     })
 }
 
@@ -150,7 +168,11 @@ fn durable_name(
 }
 
 fn is_durable(headers: &Headers) -> bool {
-    first_of(headers, &DURABLE_HEADERS).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    first_of(headers, &DURABLE_HEADERS).is_some_and(is_true)
+}
+
+pub(super) fn is_true(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true")
 }
 
 fn prefetch(headers: &Headers, default: usize) -> Result<usize, Refusal> {
@@ -178,7 +200,7 @@ fn start(headers: &Headers) -> Result<Option<From>, Refusal> {
     if let Some(text) = headers.get("rewind") {
         return rewind(text).map(Some);
     }
-    let retroactive = headers.get("activemq.retroactive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let retroactive = headers.get("activemq.retroactive").is_some_and(is_true);
     Ok(retroactive.then_some(From::First))
 }
 

@@ -1,0 +1,336 @@
+//! The task of a group: reads ahead, shares out, keeps the cursor, buries the dead.
+//!
+//! It works as long as somebody consumes, and a little longer where something is left to do.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use homeroom_storage::{Append, CursorsError, Message, Offset, Retention, Settlement};
+use tokio::time::Instant;
+
+use super::leases::place;
+use super::{Failure, Grave, Group, Place, Reason, State};
+use crate::classroom::Room;
+use crate::classroom::entry::{EXPIRES, Entry, Mark};
+use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
+use crate::router::Pattern;
+
+/// So much is read from the log at a time.
+const FILL: Budget = Budget { bytes: 256 << 10, messages: 256 };
+/// The stored ceiling stands so many offsets ahead of what was read.
+const CEILING_LEAD: u64 = 1024;
+/// So many that come again are read from the log before any goes out.
+const READ_AGAIN: usize = 64;
+/// So many dead letters go to the disk together.
+const BURIED_AT_ONCE: usize = 64;
+/// A store that did not take a dead letter is asked again after this time.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// What is done with is removed from a queue's log when there is so much of it ...
+const TRIM_RECORDS: u64 = 1024;
+/// ... or so many bytes, by what the log keeps.
+const TRIM_BYTES: u64 = 1 << 20;
+
+/// The task of one group.
+pub(super) struct Keeper {
+    room: Arc<Room>,
+    group: Arc<Group>,
+    reader: Reader,
+    /// What was read last of what comes again.
+    page: Option<LogPage>,
+    storing: Option<BoxFuture<'static, Result<(), CursorsError>>>,
+    trimmed: Offset,
+    bury_again_at: Option<Instant>,
+}
+
+impl Keeper {
+    /// Reads from `mark` on.
+    pub(super) fn new(room: Arc<Room>, group: Arc<Group>, pattern: Arc<Pattern>, mark: Mark) -> Keeper {
+        let reader = Reader::new(room.clone(), pattern, mark, group.bell.clone());
+        Keeper { room, group, reader, page: None, storing: None, trimmed: Offset::ZERO, bury_again_at: None }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            self.group.locked().leases.wake(std::time::Instant::now());
+            if let Some(failure) = self.fill() {
+                self.fail(failure);
+            }
+            self.read_again().await;
+            self.hold_ceiling().await;
+            self.assign();
+            self.bury().await;
+            self.resolve().await;
+            self.store();
+            self.trim();
+            if self.is_deserted() {
+                if self.end().await {
+                    return;
+                }
+                continue;
+            }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        let wakes_at = self.group.locked().leases.wakes_at().map(Instant::from_std);
+        let due = [wakes_at, self.bury_again_at].into_iter().flatten().min();
+        let storing = self.storing.is_some();
+        tokio::select! {
+            () = self.group.bell.heard() => {}
+            _ = stored(&mut self.storing), if storing => self.storing = None,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+    }
+
+    /// Reads as much as the consumers would take.
+    fn fill(&mut self) -> Option<Failure> {
+        if self.room.has_ended() {
+            return Some(Failure::Ended);
+        }
+        let demand = self.group.locked().leases.demand();
+        let (mut budget, mut steps) = (Budget { messages: demand.min(FILL.messages), ..FILL }, Vec::new());
+        let filled = self.reader.fill(&mut budget, &mut steps);
+        let mut state = self.group.locked();
+        for Step { entry, gap, .. } in steps {
+            if let Some(gap) = gap {
+                tracing::debug!(room = self.room.name(), %gap, "retention took messages before the group came to them");
+            }
+            state.admit(entry);
+        }
+        state.leases.pass(self.reader.mark());
+        match filled {
+            Filled::Failed(error) => Some(Failure::Log(error)),
+            Filled::Ended => Some(Failure::Ended),
+            Filled::Enough if demand > 0 => {
+                self.group.bell.ring();
+                None
+            }
+            Filled::Enough | Filled::Empty => None,
+        }
+    }
+
+    /// What was delivered before and waits has to be read once more.
+    async fn read_again(&mut self) {
+        let unread = self.group.locked().leases.unread(READ_AGAIN);
+        for wanted in unread {
+            let kept = self.page.as_ref().filter(|page| page.after.0 < wanted.0 && wanted.0 <= page.through.0);
+            if kept.is_none() {
+                match self.room.page_from(Offset(wanted.0)).await {
+                    Ok(page) => self.page = Some(page),
+                    Err(error) => return self.fail(Failure::Log(error)),
+                }
+            }
+            let entries = self.page.iter().flat_map(|page| &page.entries);
+            let entry = entries.into_iter().find(|entry| place(entry.position()) == wanted).cloned();
+            self.group.locked().leases.found(wanted, entry);
+        }
+        if self.group.locked().leases.unread(1).is_empty() {
+            self.page = None;
+        } else {
+            self.group.bell.ring();
+        }
+    }
+
+    /// Nothing is delivered before it is on the disk that it may have been.
+    async fn hold_ceiling(&mut self) {
+        {
+            let mut state = self.group.locked();
+            let read = state.leases.mark().offset.0;
+            if state.leases.consumers() == 0 || read + CEILING_LEAD / 2 <= state.ceiling {
+                return;
+            }
+            state.ceiling_next = read + CEILING_LEAD;
+            self.group.save(&mut state);
+        }
+        if let Err(error) = self.group.store.sync().await {
+            // A store that takes nothing now does not keep anybody from working.
+            tracing::debug!(room = self.room.name(), %error, "repeats after a crash would not be marked");
+        }
+        let mut state = self.group.locked();
+        state.ceiling = state.ceiling_next;
+    }
+
+    fn assign(&self) {
+        let mut state = self.group.locked();
+        let ceiling = state.ceiling;
+        state.leases.assign(ceiling);
+    }
+
+    /// Moves the dead to where dead letters are: there and done here in one write.
+    async fn bury(&mut self) {
+        if self.bury_again_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.bury_again_at = None;
+        let dead = self.group.locked().leases.dead(BURIED_AT_ONCE);
+        if dead.is_empty() {
+            return;
+        }
+        let Some(grave) = self.group.grave.clone() else {
+            return dead.iter().for_each(|(entry, ..)| self.finish(place(entry.position())));
+        };
+        if grave.log != *self.room.log()
+            && let Err(error) = self.group.store.open(&grave.log, Retention::ENDLESS).await
+        {
+            return self.bury_later(&error.to_string());
+        }
+        let mut buried = Vec::new();
+        let appends = dead.iter().map(|(entry, deliveries, reason)| {
+            buried.push(place(entry.position()));
+            let state = self.group.locked();
+            let cursor = self.group.cursor(&state, state.leases.progress(&buried));
+            let settlement = Settlement { key: self.group.key.clone(), cursor };
+            self.group.store.append(append(&grave, entry, (*deliveries, *reason), settlement))
+        });
+        let appends: Vec<_> = appends.collect();
+        for (appended, place) in join_all(appends).await.into_iter().zip(buried) {
+            match appended {
+                Ok(_) => self.finish(place),
+                Err(error) => self.bury_later(&error.to_string()),
+            }
+        }
+        self.group.bell.ring();
+    }
+
+    fn bury_later(&mut self, reason: &str) {
+        tracing::warn!(room = self.room.name(), reason, "a dead letter could not be stored; it is tried again");
+        self.bury_again_at = Some(Instant::now() + TRY_AGAIN);
+    }
+
+    fn finish(&self, place: Place) {
+        self.group.change(|leases| leases.finish(place));
+    }
+
+    /// Finds out what became of transactions whose connection is gone: the cursor tells.
+    async fn resolve(&mut self) {
+        let unsure = self.group.locked().leases.unsure();
+        if unsure.is_empty() {
+            return;
+        }
+        let store = &self.group.store;
+        // Behind the transaction in the writer's queue: when this is answered, that was decided.
+        let (_, cursor) = (store.sync().await, store.load(&self.group.key).await);
+        let cursor = cursor.ok().flatten();
+        let is_done = |(offset, _): Place| {
+            let within = |cursor: &homeroom_storage::Cursor| {
+                offset <= cursor.offset.0 || cursor.above.iter().any(|range| range.contains(&offset))
+            };
+            cursor.as_ref().is_some_and(within)
+        };
+        self.group.change(|leases| unsure.iter().for_each(|place| leases.resolve(*place, is_done(*place))));
+    }
+
+    /// What is done joins the next commit.
+    fn store(&mut self) {
+        if self.storing.is_some() {
+            return;
+        }
+        let mut state = self.group.locked();
+        if state.moved {
+            self.group.save(&mut state);
+            drop(state);
+            self.storing = Some(self.group.store.sync());
+        }
+    }
+
+    /// What all are done with goes from a queue's log, now and then.
+    fn trim(&mut self) {
+        let Some(bytes_max) = self.room.bytes_max else { return };
+        let settled = self.group.locked().leases.progress(&[]).settled;
+        let kept = self.room.kept();
+        let records = settled.0.saturating_sub(self.trimmed.0);
+        let bytes = kept.map_or(0, |kept| kept.bytes);
+        let is_much = records >= TRIM_RECORDS || bytes >= TRIM_BYTES.min(bytes_max / 4);
+        if settled > self.trimmed && (is_much || self.is_deserted()) {
+            self.trimmed = settled;
+            tokio::spawn(self.group.store.trim(self.room.log(), settled));
+        }
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.group.locked().leases.consumers() == 0
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let mut state = self.group.locked();
+        state.failed = Some(failure);
+        state.leases.ring_all();
+    }
+
+    /// Nobody consumes any more: leaves things in order, unless somebody comes meanwhile.
+    async fn end(&mut self) -> bool {
+        let (auto_delete, expires) = {
+            let mut state = self.group.locked();
+            state.ceiling = 0;
+            // Nobody delivers any more: the ceiling comes down to what was delivered.
+            state.ceiling_next = state.leases.delivered();
+            state.leases.forget_entries();
+            self.group.save(&mut state);
+            (state.auto_delete, state.expires)
+        };
+        let goes = match (auto_delete, expires) {
+            (true, _) => true,
+            (false, Some(expires)) => tokio::time::timeout(expires, somebody(&self.group)).await.is_err(),
+            (false, None) => false,
+        };
+        if goes && self.is_deserted() && !self.room.has_ended() {
+            // A store that cannot delete it now keeps it: nothing is lost by that.
+            let _ = self.group.store.delete(self.room.log()).await;
+        }
+        let mut state = self.group.locked();
+        let is_over = state.leases.consumers() == 0;
+        state.has_keeper = !is_over;
+        is_over
+    }
+}
+
+impl State {
+    /// A message was read from the log.
+    fn admit(&mut self, entry: Arc<Entry>) {
+        let offset = entry.offset().0;
+        // What no log keeps cannot be acknowledged, and is for those who are here.
+        if !entry.durable || entry.has_expired() || self.skip.iter().any(|range| range.contains(&offset)) {
+            return;
+        }
+        self.leases.admit(entry, u32::from(offset <= self.delivered_before));
+    }
+}
+
+/// Resolves when somebody consumes.
+async fn somebody(group: &Group) {
+    while group.locked().leases.consumers() == 0 {
+        group.bell.heard().await;
+    }
+}
+
+async fn stored(storing: &mut Option<BoxFuture<'static, Result<(), CursorsError>>>) {
+    match storing {
+        Some(storing) => drop(storing.await),
+        None => pending().await,
+    }
+}
+
+/// A dead letter: the message with the reason, and what it is done with.
+fn append(grave: &Grave, entry: &Entry, (deliveries, reason): (u32, Reason), settlement: Settlement) -> Append {
+    let message = entry.message();
+    let own = [
+        ("original-destination", message.destination.to_string()),
+        ("dead-letter-reason", reason.name().to_owned()),
+        ("dead-letter-deliveries", deliveries.to_string()),
+    ];
+    let kept = message.headers.iter().filter(|(name, _)| **name != *EXPIRES).cloned();
+    let headers = kept.chain(own.map(|(name, value)| (name.into(), value.into()))).collect();
+    let message = Message { destination: grave.destination.clone(), headers, ..message.clone() };
+    Append {
+        log: grave.log.clone(),
+        messages: vec![message],
+        also: Vec::new(),
+        settlements: vec![settlement],
+        key: None,
+        deadline: None,
+        lane: None,
+    }
+}
