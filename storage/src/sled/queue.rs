@@ -83,7 +83,7 @@ impl Queue {
         for job in jobs {
             let bytes = state.bytes + job.bytes();
             if state.ended {
-                job.lanes().iter().for_each(Lanes::break_off);
+                job.break_lanes();
                 given_back.push(job);
             } else if job.bytes() > 0 && bytes > self.bytes_max {
                 state.jobs.extend(job.lanes().map(Job::Break));
@@ -170,6 +170,13 @@ impl Job {
         match self {
             Job::Append { append, .. } => Some(append.lanes()),
             _ => None,
+        }
+    }
+
+    fn break_lanes(&self) {
+        match self {
+            Job::Break(lanes) => lanes.break_off(),
+            job => job.lanes().iter().for_each(Lanes::break_off),
         }
     }
 
