@@ -26,6 +26,7 @@ mod ephemeral;
 mod expiry;
 mod gaps;
 mod idempotency;
+mod joint_transactions;
 mod settled;
 mod signed_in;
 mod start_positions;

@@ -28,6 +28,7 @@ mod repeats;
 mod soft;
 mod subscribe;
 mod subscription;
+mod transaction;
 mod turn;
 mod window;
 
