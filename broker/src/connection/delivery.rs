@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::barrier::{Confirmation, Standing};
 use super::disconnect::{code, refusal};
 use super::envelope::is_of_session;
+use super::outbox::Outbox;
 use super::subscription::{Source, Subscription};
 use super::{Connection, Ending, Phase};
 use crate::classroom::reader::{Filled, Step};
@@ -47,7 +48,10 @@ impl Connection {
     pub(super) fn deliver(&mut self) -> bool {
         self.is_blocked = false;
         self.try_deliver().unwrap_or_else(|_| {
-            self.phase = Phase::Over(Ending::PeerClosed { normally: false });
+            match self.phase {
+                Phase::Gone { .. } => self.outbox = Outbox::default(),
+                _ => self.phase = Phase::Over(Ending::PeerClosed { normally: false }),
+            }
             false
         })
     }
