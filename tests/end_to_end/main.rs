@@ -46,6 +46,8 @@ mod fast_path;
 mod handover;
 mod idle_memory;
 
+mod every_client;
 mod readme;
 mod stomp_py;
 mod stompjs;
+mod todays_classrooms;
