@@ -4,12 +4,13 @@
 //! | --- | --- | --- |
 //! | [`commands`] | what the program does when told on the command line | server, settings |
 //! | [`server`] | the one place that builds every part | all |
-//! | [`settings`] [`telemetry`] [`metrics`] [`shutdown`] | one idea each | none of the rooms |
+//! | [`settings`] [`telemetry`] [`metrics`] [`patience`] [`shutdown`] | one idea each | none of the rooms |
 //! | [`transport`] | links: TCP, WebSocket | none of the rooms |
 //! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page | connection |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where | none of the rooms |
+//! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
 //! | [`classroom`] | one log and the people around it | storage, router's names |
 //! | [`admin`] | health and metrics | reads only |
 //!
@@ -34,6 +35,8 @@ pub mod commands;
 pub mod connection;
 pub mod http;
 pub mod metrics;
+pub mod patience;
+pub mod replies;
 pub mod router;
 pub mod server;
 pub mod settings;

@@ -16,6 +16,7 @@ use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
 use crate::metrics::Metrics;
+use crate::replies::Directory;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::transport::Link;
@@ -185,6 +186,8 @@ fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, Run
         server: SERVER,
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
+        refused: connection::Refused::default(),
+        replies: Directory::new(parts::replies(&settings)),
         settings,
     }))
 }

@@ -12,6 +12,7 @@
 mod conversation;
 mod heart_beats;
 mod limits;
+mod refused_again;
 mod soft_errors;
 
 mod aliases;
@@ -19,6 +20,7 @@ mod destinations;
 mod presence;
 mod private;
 mod queues;
+mod replies;
 
 mod acknowledgement;
 mod durable;

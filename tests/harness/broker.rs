@@ -60,7 +60,9 @@ impl Default for Setup {
         // HOMEROOM_KEEP leaves the broker's directory to be looked at: `homeroom store verify --data …/data`.
         directory.disable_cleanup(std::env::var_os("HOMEROOM_KEEP").is_some());
         let data = directory.path().join("data");
-        Self { directory: Arc::new(directory), data, config: String::new(), flags: Vec::new(), environment: Vec::new() }
+        // Tests are refused again and again, and nobody waits for that unless a test says so.
+        let environment = vec![("HOMEROOM__DELIVERY__REFUSAL_DELAY_MAX".to_owned(), "0s".to_owned())];
+        Self { directory: Arc::new(directory), data, config: String::new(), flags: Vec::new(), environment }
     }
 }
 

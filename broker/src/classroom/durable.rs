@@ -20,13 +20,10 @@ use homeroom_storage::{CURSOR_RANGES_MAX, Cursor, CursorKey, Epoch, Offset, Sett
 
 use super::bell::Bell;
 use super::now_millis;
+use crate::patience::{REMEMBERED, growing};
 
-/// Takeovers of one name that follow each other within this time count as a quarrel.
-const QUARREL_WITHIN: Duration = Duration::from_secs(120);
 /// The saved ceiling stands so many offsets ahead of what was delivered.
 const CEILING_LEAD: u64 = 1024;
-/// So many takeovers are answered at once; a reload or a second device is no quarrel.
-const QUARREL_FREE: u32 = 2;
 
 /// All durable subscriptions of a classroom that somebody is attached to.
 #[derive(Debug, Default)]
@@ -101,12 +98,8 @@ impl Durables {
     pub fn patience(&self, key: &CursorKey, longest: Duration) -> Duration {
         let attached = self.lock();
         let Some(known) = attached.get(key).filter(|known| !known.holders.is_empty()) else { return Duration::ZERO };
-        let recent = known.last_takeover.is_some_and(|last| last.elapsed() < QUARREL_WITHIN + longest);
-        if !recent || known.takeovers < QUARREL_FREE {
-            return Duration::ZERO;
-        }
-        let doublings = (known.takeovers - QUARREL_FREE).min(16);
-        Duration::from_secs(1 << doublings).min(longest)
+        let recent = known.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED + longest);
+        if recent { growing(known.takeovers, longest) } else { Duration::ZERO }
     }
 
     /// Attaches a connection. An `exclusive` one fences off whoever was there.
@@ -147,7 +140,7 @@ impl Durables {
 
 impl Holders {
     fn count_takeover(&mut self) {
-        let quarrel = self.last_takeover.is_some_and(|last| last.elapsed() < QUARREL_WITHIN);
+        let quarrel = self.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED);
         self.takeovers = if quarrel { self.takeovers + 1 } else { 1 };
         self.last_takeover = Some(Instant::now());
     }
@@ -247,7 +240,7 @@ impl Drop for Attachment {
             self.save(known, 0);
         }
         known.holders.retain(|holder| holder.id != self.id);
-        let quarrelled = known.last_takeover.is_some_and(|last| last.elapsed() < QUARREL_WITHIN);
+        let quarrelled = known.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED);
         if known.holders.is_empty() && !quarrelled {
             attached.remove(&self.key);
         }

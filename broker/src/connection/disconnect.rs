@@ -9,6 +9,7 @@
 //! | 40nn | come back later; `nn` is the error's number less 100 |
 //! | 45nn | do not come back unchanged; `nn` as above |
 
+use bytes::Bytes;
 use homeroom_protocol::Refusal;
 
 /// Why a connection ended.
@@ -21,8 +22,13 @@ pub enum Ending {
         /// With a normal WebSocket close, or the end of a TCP stream after DISCONNECT.
         normally: bool,
     },
-    /// Something was refused; the ERROR says what.
-    Refused(Refusal),
+    /// Something was refused.
+    Refused {
+        /// What.
+        refusal: Refusal,
+        /// The ERROR that says so.
+        error: Bytes,
+    },
     /// Nothing was heard for too long.
     Silent,
     /// The peer broke the transport's rules.
@@ -41,8 +47,8 @@ impl Ending {
     pub fn close_code(&self) -> u16 {
         match self {
             Ending::Disconnected | Ending::PeerClosed { .. } => 1000,
-            Ending::Refused(refusal) if refusal.retryable => 4000 + refusal.code.saturating_sub(100),
-            Ending::Refused(refusal) => 4500 + refusal.code.saturating_sub(100),
+            Ending::Refused { refusal, .. } if refusal.retryable => 4000 + refusal.code.saturating_sub(100),
+            Ending::Refused { refusal, .. } => 4500 + refusal.code.saturating_sub(100),
             Ending::Silent => 4012,
             Ending::Transport { code, .. } => *code,
             Ending::Stopping => 1012,
@@ -53,7 +59,7 @@ impl Ending {
     pub fn reason(&self) -> &str {
         match self {
             Ending::Disconnected | Ending::PeerClosed { .. } => "",
-            Ending::Refused(refusal) => &refusal.message,
+            Ending::Refused { refusal, .. } => &refusal.message,
             Ending::Silent => "nothing was heard for too long",
             Ending::Transport { reason, .. } => reason,
             Ending::Stopping => "the broker is restarting",
@@ -66,7 +72,7 @@ impl Ending {
             Ending::Disconnected => "disconnected",
             Ending::PeerClosed { normally: true } => "closed",
             Ending::PeerClosed { normally: false } => "lost",
-            Ending::Refused(_) => "refused",
+            Ending::Refused { .. } => "refused",
             Ending::Silent => "silent",
             Ending::Transport { .. } => "transport",
             Ending::Stopping => "stopping",
@@ -105,8 +111,9 @@ mod tests {
     fn the_close_code_says_whether_to_come_back() {
         let later = refusal(code::NOT_AVAILABLE, "storage-full", "", true, "");
         let never = refusal(code::BAD_REQUEST, "bad request", "", false, "");
-        assert_eq!(Ending::Refused(later).close_code(), 4008);
-        assert_eq!(Ending::Refused(never).close_code(), 4507);
+        let refused = |refusal| Ending::Refused { refusal, error: Bytes::new() };
+        assert_eq!(refused(later).close_code(), 4008);
+        assert_eq!(refused(never).close_code(), 4507);
         assert_eq!(Ending::Stopping.close_code(), 1012);
     }
 }

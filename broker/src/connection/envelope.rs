@@ -8,6 +8,7 @@ use homeroom_protocol::{AckMode, Headers, MessageHead, Version, encode_message};
 use homeroom_storage::{LogName, Message, Position};
 
 use crate::classroom::entry::{EXPIRES, Entry, Shape};
+use crate::replies::Reply;
 use crate::transport::websocket;
 
 /// Headers that the broker alone sets: dropped when a client sends them.
@@ -74,6 +75,12 @@ pub fn message(
         body,
         publisher: publisher.map(|name| (**name).into()),
     }
+}
+
+/// Whether the time of a message is over, at `now` in milliseconds since 1970.
+pub fn has_expired(message: &Message, now: u64) -> bool {
+    let expires = message.headers.iter().find(|(name, _)| **name == *EXPIRES).and_then(|(_, time)| time.parse().ok());
+    expires.is_some_and(|time: u64| time <= now)
 }
 
 /// Whether a message was sent in this session.
@@ -175,12 +182,34 @@ impl Look {
         own.extend(repeat.redelivered.then_some(("redelivered", "true")));
         own.extend(count.as_deref().map(|count| ("delivery-count", count)));
         own.extend(repeat.gap.as_deref().map(|gap| ("gap", gap)));
-        let kept = message.headers.iter().filter(|(name, _)| **name != *SESSION);
-        let kept = kept.map(|(name, value)| (&**name, &**value));
         let mut frame = Vec::with_capacity(message.cost() + 256);
-        encode_message(&mut frame, self.version, &head, own.into_iter().chain(kept), &message.body);
+        encode_message(&mut frame, self.version, &head, own.into_iter().chain(shown(message)), &message.body);
         websocket::framed(&frame)
     }
+}
+
+/// The MESSAGE of a reply, the one of that number on its connection.
+pub fn reply(version: Version, reply: &Reply, number: u64) -> Vec<u8> {
+    let message = &reply.message;
+    let subscription = format!("/temp-queue/{}", reply.queue);
+    let place = Place::Unlogged { time: reply.time, sequence: number };
+    let head = MessageHead {
+        subscription: Some(&subscription),
+        message_id: &format!("replies@{place}"),
+        destination: &message.destination,
+        ack: None,
+        content_length: message.body.len(),
+    };
+    let time = reply.time.to_string();
+    let own = std::iter::once(("timestamp", &*time)).chain(message.publisher.as_deref().map(|user| ("user-id", user)));
+    let mut frame = Vec::with_capacity(message.cost() + 256);
+    encode_message(&mut frame, version, &head, own.chain(shown(message)), &message.body);
+    frame
+}
+
+/// The headers of a message that are the publisher's.
+fn shown(message: &Message) -> impl Iterator<Item = (&str, &str)> {
+    message.headers.iter().filter(|(name, _)| **name != *SESSION).map(|(name, value)| (&**name, &**value))
 }
 
 /// How a message is named: by its position, or, if no log keeps it, by its

@@ -31,10 +31,13 @@ const DELAY_MAX: Duration = Duration::from_secs(3600);
 
 impl Connection {
     /// Does what an event asks for. Gives it back if something has to be waited for first.
-    pub(super) fn handle(&mut self, event: Event) -> Option<Event> {
+    pub(super) fn handle(&mut self, mut event: Event) -> Option<Event> {
+        if let Err(refusal) = self.address_replies(&mut event) {
+            return self.decline(ticket_of(&event), refusal);
+        }
         match event {
             Event::Connect(connect) => self.connect(&connect),
-            Event::Send(send) => return self.send(send),
+            Event::Send(send) => return self.reply(send).and_then(|send| self.send(send)),
             Event::Subscribe(subscribe) => return self.subscribe(subscribe),
             // Cursors are on their way to the disk with a record: nothing is added before it is known whether they moved.
             event @ (Event::Acknowledge(_) | Event::Unsubscribe(_)) if self.is_settling() => return Some(event),
@@ -75,7 +78,7 @@ impl Connection {
         if publication.persistent || room.is_queue() {
             let in_flight = self.in_flight.get_or_insert_default();
             let share = Share { room, messages: vec![publication.message] };
-            in_flight.append(share, Vec::new(), publication.key, Vec::new(), ticket);
+            in_flight.append(share, Vec::new(), publication.key, Vec::new(), Vec::new(), ticket);
             return None;
         }
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
@@ -233,11 +236,7 @@ impl Connection {
                 self.rooms.remember(room);
             }
             Outcome::Entered(Err(refusal)) => {
-                let ticket = match self.held.take().map(|event| *event) {
-                    Some(Event::Send(send)) => send.ticket,
-                    Some(Event::Commit(commit)) => commit.ticket,
-                    _ => None,
-                };
+                let ticket = self.held.take().and_then(|event| ticket_of(&event));
                 self.decline(ticket, refusal);
             }
             Outcome::Subscribed { ready: Ok(ready), ticket, .. } => {
@@ -315,7 +314,7 @@ impl Connection {
     }
 
     /// The confirmation of messages on this connection, decided when first needed.
-    fn barrier(&mut self) -> &mut Barrier {
+    pub(super) fn barrier(&mut self) -> &mut Barrier {
         let (_, heart_beat) = self.session.heart_beats();
         let delivery = &self.services.settings.delivery;
         let pace = Pace {
@@ -409,6 +408,15 @@ impl Connection {
         self.enlist(index);
         // Another subscription may be behind as well.
         self.bell.ring();
+    }
+}
+
+/// The ticket of what stores or replies.
+fn ticket_of(event: &Event) -> Option<Ticket> {
+    match event {
+        Event::Send(send) => send.ticket,
+        Event::Commit(commit) => commit.ticket,
+        _ => None,
     }
 }
 

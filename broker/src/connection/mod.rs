@@ -24,13 +24,16 @@ mod inbound;
 mod outbox;
 mod publish;
 mod refusals;
+mod refused;
 mod repeats;
+mod replies;
 mod soft;
 mod subscribe;
 mod subscription;
 mod transaction;
 mod turn;
 mod window;
+mod withhold;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,6 +49,8 @@ use self::disconnect::Ending;
 use self::dispatch::Outlet;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
+pub use self::refused::Refused;
+use self::replies::Replies;
 use self::soft::Errors;
 use self::subscribe::Ready;
 use self::subscription::{Source, Subscription};
@@ -56,6 +61,7 @@ use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
 use crate::metrics::Metrics;
+use crate::replies::Directory;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
 use crate::transport::{Inbound, Kind, Link, Received};
@@ -101,6 +107,10 @@ pub struct Services {
     pub turns: Turns,
     /// Who comes in now.
     pub arrivals: Arrivals,
+    /// Who was refused lately.
+    pub refused: Refused,
+    /// Where replies go.
+    pub replies: Arc<Directory>,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -176,6 +186,8 @@ struct Connection {
     lane_next: u32,
     /// How refusals are told, if not by ERROR alone.
     errors: Option<Box<Errors>>,
+    /// Where replies to its requests come in, if it asked for any.
+    replies: Option<Box<Replies>>,
     _tracked: Tracked,
 }
 
@@ -243,6 +255,7 @@ impl Connection {
             outlet: None,
             lane_next: 0,
             errors: None,
+            replies: None,
             _tracked: tracked,
         }
     }
@@ -255,8 +268,7 @@ impl Connection {
             if let Phase::Over(ending) = &self.phase {
                 let ending = ending.clone();
                 // Boxed: what is needed once does not make every wait larger.
-                Box::pin(self.say_good_bye(&ending)).await;
-                return ending.label();
+                return Box::pin(self.end(ending)).await;
             }
             if more {
                 tokio::task::yield_now().await;
@@ -447,10 +459,10 @@ impl Connection {
                 }
                 self.session_wait = None;
             }
-            stomp::Ending::Refused(refusal) => {
+            stomp::Ending::Refused { refusal, error } => {
                 tracing::debug!(code = refusal.code, message = refusal.message, "refused");
                 self.services.metrics.refused(refusal.code);
-                self.phase = Phase::Over(Ending::Refused(refusal));
+                self.phase = Phase::Over(Ending::Refused { refusal, error });
             }
             stomp::Ending::Silent => self.phase = Phase::Over(Ending::Silent),
         }
@@ -566,6 +578,22 @@ impl Connection {
     fn is_late_not_dead(&self, now: Instant) -> bool {
         let behind_data = self.barrier.as_ref().is_some_and(|barrier| barrier.waits_behind_data());
         (self.is_blocked || behind_data) && now - self.life.heard < STALLED_MAX
+    }
+
+    /// Whether CONNECTED was said.
+    fn was_connected(&self) -> bool {
+        !self.session_id.is_empty()
+    }
+
+    /// The end, in a word.
+    async fn end(&mut self, mut ending: Ending) -> &'static str {
+        // Whoever replies from here on is told that nobody waits.
+        self.replies = None;
+        if let Ending::Refused { refusal, error } = ending {
+            ending = self.tell_refusal(refusal, error).await;
+        }
+        self.say_good_bye(&ending).await;
+        ending.label()
     }
 
     /// The last word, flushed before the link is closed.

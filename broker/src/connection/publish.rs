@@ -17,6 +17,7 @@ use slab::Slab;
 use super::disconnect::{code, refusal};
 use super::envelope;
 use super::refusals::{bad_request, destination_refusal, shorten};
+use super::replies::Prepared;
 use crate::auth::Identity;
 use crate::classroom::{Room, now_millis};
 use crate::router::{Destination, Place, Rules};
@@ -56,15 +57,22 @@ pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send)
     let destination = rules.sendable(&send.destination);
     let Destination::Logged(place) = destination.map_err(|error| destination_refusal(&error))?;
     let key = idempotency_key(&send.headers)?;
+    let persistent = envelope::is_persistent(&send.headers);
+    let message = message(place.shown.clone(), person, session, send)?;
+    Ok(Publication { place, message, key, persistent })
+}
+
+/// What a SEND says, as it is shown at `shown`.
+///
+/// # Errors
+/// What is wrong with it, in words for the client.
+pub(super) fn message(shown: String, person: &Identity, session: &str, send: &Send) -> Result<Message, Refusal> {
     if let Some(name) = LATER.iter().find(|name| send.headers.contains(name)) {
         let remedy = "Send the message when it is due: it is delivered at once.";
         return Err(bad_request(&format!("{name} asks for a delivery later, which there is not here"), remedy));
     }
-    let persistent = envelope::is_persistent(&send.headers);
     let expires = envelope::expires(&send.headers, now_millis()).map_err(expiry_refusal)?;
-    let (shown, body, publisher) = (place.shown.clone(), send.body.clone(), person.user.as_ref());
-    let message = envelope::message(shown, &send.headers, body, publisher, session, expires);
-    Ok(Publication { place, message, key, persistent })
+    Ok(envelope::message(shown, &send.headers, send.body.clone(), person.user.as_ref(), session, expires))
 }
 
 fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
@@ -147,6 +155,8 @@ struct Appending {
     ticket: Option<Ticket>,
     bytes: usize,
     settles: bool,
+    /// What is handed over once it is stored.
+    replies: Vec<Prepared>,
 }
 
 /// Messages that go to one room as one record.
@@ -195,6 +205,7 @@ impl InFlight {
         also: Vec<Share>,
         key: Option<Box<str>>,
         settlements: Vec<Settlement>,
+        replies: Vec<Prepared>,
         ticket: Option<Ticket>,
     ) {
         let mut bytes = messages.iter().map(Message::cost).sum();
@@ -215,7 +226,7 @@ impl InFlight {
             append.also.push(Part { log: room.log().clone(), messages, lane: Some(self.expect(&room)) });
             others.push(room);
         }
-        let number = self.appends.insert(Appending { room, also: others, ticket, bytes, settles });
+        let number = self.appends.insert(Appending { room, also: others, ticket, bytes, settles, replies });
         self.bytes += bytes;
         self.gathered.push(Submission { append, slot: self.answers.slot(number) });
     }
@@ -276,11 +287,14 @@ impl InFlight {
     }
 
     fn settle(&mut self, Answer { number, result }: Answer) -> Landed {
-        let Appending { room, also, ticket, bytes, settles } = self.appends.remove(number);
+        let Appending { room, also, ticket, bytes, settles, replies } = self.appends.remove(number);
         self.bytes -= bytes;
         for room in [&room].into_iter().chain(&also) {
             room.was_answered(&result);
             self.release(room.log());
+        }
+        if result.is_ok() {
+            replies.into_iter().for_each(Prepared::deliver);
         }
         let result = result.map(Some).map_err(|error| append_refusal(&error));
         let (log, also) = (Some(room.log().clone()), also.iter().map(|room| room.log().clone()).collect());

@@ -45,6 +45,14 @@ pub(super) fn destination_refusal(error: &DestinationError) -> Refusal {
             false,
             "Send to one destination; percent-encode a * that belongs to a name as %2A.",
         ),
+        DestinationError::ReplyQueue { .. } => refusal(
+            code::UNKNOWN_DESTINATION,
+            "unknown destination",
+            error.to_string(),
+            false,
+            "Name /temp-queue/{name} in reply-to of a SEND: the replies come by themselves, with subscription:/temp-queue/\
+             {name}. Reply to the reply-to of the MESSAGE as it stands.",
+        ),
         DestinationError::Nobody(_) => refusal(
             code::BAD_REQUEST,
             "private destination without an owner",

@@ -28,8 +28,9 @@ enum Next {
 }
 
 impl Connection {
-    /// Says what comes before the log: snapshots, and messages that were refused and are due again.
+    /// Says what comes before the log: replies, snapshots, and messages that were refused and are due again.
     pub(super) fn say_own(&mut self) {
+        self.say_replies();
         for index in 0..self.subscriptions.len() {
             self.say_first(index);
             self.say_again(index);

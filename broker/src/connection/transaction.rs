@@ -9,6 +9,7 @@ use super::Connection;
 use super::disconnect::{code, refusal};
 use super::inbound::{full, read_reference, unknown_message};
 use super::publish::{self, Publication, ROOMS_MAX, Share};
+use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
 
 /// So many rooms may be sent to in one transaction. As many are remembered, so that all can be at hand at once.
@@ -49,11 +50,16 @@ impl Connection {
         if let Some(refusal) = shares.iter().find_map(|share| full(&share.room, bytes(share))) {
             return self.decline(commit.ticket, refusal);
         }
+        let replies = match self.prepare_replies(&commit) {
+            Ok(replies) => replies,
+            Err(refusal) => return self.decline(commit.ticket, refusal),
+        };
         // Acknowledged and stored together or not at all.
         let acknowledged = self.acknowledge_all(&commit, !shares.is_empty());
         let mut shares = shares.into_iter();
         let Some(first) = shares.next() else {
             self.save_acknowledged();
+            replies.into_iter().for_each(Prepared::deliver);
             self.confirm_when_kept(commit.ticket);
             return None;
         };
@@ -62,13 +68,14 @@ impl Connection {
             false => Vec::new(),
         };
         let in_flight = self.in_flight.get_or_insert_default();
-        in_flight.append(first, shares.collect(), key, settlements, commit.ticket);
+        in_flight.append(first, shares.collect(), key, settlements, replies, commit.ticket);
         None
     }
 
     fn read_transaction(&self, commit: &Commit) -> Result<Joint, Refusal> {
         let registry = &self.services.registry;
-        let sends = commit.operations.iter().filter_map(|operation| match operation {
+        let stored = commit.operations.iter().filter(|operation| !is_reply(operation));
+        let sends = stored.filter_map(|operation| match operation {
             Operation::Send(send) => Some(publish::read(registry.rules(), &self.person, &self.session_id, send)),
             Operation::Acknowledge(_) => None,
         });

@@ -28,10 +28,12 @@ pub struct Metrics {
     closed: Family<Closed, Counter>,
     connected: Family<Connected, Counter>,
     refused: Family<Refused, Counter>,
+    delayed: Counter,
     published: Family<Published, Counter>,
     delivered: Family<Transport, Counter>,
     dispatched: Family<Transport, Counter>,
     turned_away: Family<TurnedAway, Counter>,
+    replies_dropped: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,6 +88,9 @@ impl Metrics {
         registry.register("sessions", "STOMP sessions begun, by version", connected.clone());
         let refused = Family::default();
         registry.register("errors", "ERROR frames sent, by code", refused.clone());
+        let delayed = Counter::default();
+        let help = "Of those, ERROR frames that waited, for one who was refused the same way again and again";
+        registry.register("errors_delayed", help, delayed.clone());
         let published = Family::default();
         registry.register("messages_published", "Messages taken in", published.clone());
         let delivered = Family::default();
@@ -95,6 +100,9 @@ impl Metrics {
         registry.register("messages_dispatched", help, dispatched.clone());
         let turned_away = Family::default();
         registry.register("connections_turned_away", "Connections refused by a limit", turned_away.clone());
+        let replies_dropped = Counter::default();
+        let help = "Replies for sessions that were gone";
+        registry.register("replies_dropped", help, replies_dropped.clone());
         Arc::new(Metrics {
             registry,
             connections,
@@ -102,10 +110,12 @@ impl Metrics {
             closed,
             connected,
             refused,
+            delayed,
             published,
             delivered,
             dispatched,
             turned_away,
+            replies_dropped,
         })
     }
 
@@ -129,6 +139,11 @@ impl Metrics {
     /// An ERROR was sent.
     pub fn refused(&self, code: u16) {
         self.refused.get_or_create(&Refused { code: code.into() }).inc();
+    }
+
+    /// An ERROR waits.
+    pub fn delayed(&self) {
+        self.delayed.inc();
     }
 
     /// Messages were taken in.
@@ -155,6 +170,11 @@ impl Metrics {
     /// A connection was refused by a limit of the settings.
     pub fn turned_away(&self, limit: &'static str) {
         self.turned_away.get_or_create(&TurnedAway { limit }).inc();
+    }
+
+    /// Nobody waited for a reply any more.
+    pub fn reply_dropped(&self) {
+        self.replies_dropped.inc();
     }
 
     /// Everything as OpenMetrics text, which Prometheus reads.

@@ -61,6 +61,27 @@ impl Place {
     }
 }
 
+/// Before the secret of a reply queue, in a SEND.
+pub const REPLY_QUEUE: &str = "/reply-queue/";
+/// Before the name of a reply queue, in the `reply-to` of the session that has it.
+const TEMP_QUEUE: &str = "/temp-queue/";
+
+/// The secret of a reply queue, if that is what a SEND goes to. No letter in it has a meaning.
+pub fn reply_queue(written: &str) -> Option<&str> {
+    written.strip_prefix(REPLY_QUEUE)
+}
+
+/// What a session calls the reply queue that a `reply-to` names, if it names one. No letter in it has a meaning.
+pub fn temp_queue(written: &str) -> Option<Result<&str, DestinationError>> {
+    let name = written.strip_prefix(TEMP_QUEUE)?;
+    Some(match name {
+        "" => Err(DestinationError::EmptySegment(written.to_owned())),
+        _ if written.len() > BYTES_MAX => Err(DestinationError::TooLong(written.len())),
+        _ if name.chars().any(char::is_control) => Err(DestinationError::Control),
+        _ => Ok(name),
+    })
+}
+
 /// The classroom that a room is, if it is one.
 pub fn classroom_of(room: &str) -> Option<&str> {
     match Kind::of(room) {
@@ -78,6 +99,12 @@ pub enum DestinationError {
     /// A known prefix that leads nowhere on this broker.
     #[error("\"{prefix}\" destinations are not offered by this broker: /topic/, /queue/ and /user/ are")]
     NotOffered {
+        /// The prefix as written.
+        prefix: &'static str,
+    },
+    /// A reply queue where a place is wanted that has a log.
+    #[error("\"{prefix}\" destinations are neither subscribed to nor made by a SEND to them")]
+    ReplyQueue {
         /// The prefix as written.
         prefix: &'static str,
     },
@@ -120,4 +147,20 @@ pub enum DestinationError {
     /// A SUBSCRIBE below `/user/` by nobody in particular.
     #[error("\"{0}\" belongs to a user, and this connection names nobody in particular")]
     Nobody(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_the_prefix_of_a_reply_queue_is_taken_as_it_is() {
+        assert_eq!(temp_queue("/temp-queue/a.b/*%2"), Some(Ok("a.b/*%2")));
+        assert_eq!(temp_queue("/queue/a"), None);
+        assert_eq!(temp_queue("/temp-queue/"), Some(Err(DestinationError::EmptySegment("/temp-queue/".into()))));
+        assert_eq!(temp_queue("/temp-queue/a\nb"), Some(Err(DestinationError::Control)));
+        let long = format!("/temp-queue/{}", "x".repeat(BYTES_MAX));
+        assert_eq!(temp_queue(&long), Some(Err(DestinationError::TooLong(BYTES_MAX + 12))));
+        assert_eq!((reply_queue("/reply-queue/0a"), reply_queue("/queue/0a")), (Some("0a"), None));
+    }
 }

@@ -9,7 +9,7 @@ mod policy;
 pub mod rules;
 mod spelling;
 
-pub use destination::{Destination, DestinationError, Kind, Place, classroom_of};
+pub use destination::{Destination, DestinationError, Kind, Place, REPLY_QUEUE, classroom_of, reply_queue, temp_queue};
 pub use pattern::Pattern;
 pub use policy::policy;
 pub use rules::Rules;

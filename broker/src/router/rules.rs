@@ -7,7 +7,7 @@
 //! letters percent-encoded: two names are the same place exactly if their paths
 //! are equal, and a room's name is the beginning of all its paths.
 
-use super::destination::{BYTES_MAX, Destination, DestinationError, Kind, Place, SEGMENTS_MAX};
+use super::destination::{BYTES_MAX, Destination, DestinationError, Kind, Place, REPLY_QUEUE, SEGMENTS_MAX};
 use super::pattern::{Pattern, Segment};
 use super::spelling::{decode, literal, segment, segment_of};
 
@@ -138,10 +138,13 @@ impl Rules {
         if let Some(known) = known_prefix(written) {
             return Ok(known);
         }
-        for prefix in ["/temp-queue/", "/reply-queue/", "/app/"] {
+        for prefix in ["/temp-queue/", REPLY_QUEUE] {
             if written.starts_with(prefix) {
-                return Err(DestinationError::NotOffered { prefix });
+                return Err(DestinationError::ReplyQueue { prefix });
             }
+        }
+        if written.starts_with("/app/") {
+            return Err(DestinationError::NotOffered { prefix: "/app/" });
         }
         match self.unprefixed {
             Some(kind) if !written.starts_with('/') => Ok((kind, written)),
@@ -293,6 +296,7 @@ mod tests {
         for (written, expected) in [
             ("quiz", E::Prefix("quiz".into())),
             ("/app/time", E::NotOffered { prefix: "/app/" }),
+            ("/temp-queue/x", E::ReplyQueue { prefix: "/temp-queue/" }),
             ("/user/queue/x", E::NotOfUser("/user/queue/x".into())),
             ("/user/alice", E::NotOfUser("/user/alice".into())),
             ("/user//queue/x", E::NotOfUser("/user//queue/x".into())),

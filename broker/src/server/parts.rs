@@ -7,6 +7,7 @@ use homeroom_protocol as stomp;
 use super::RunError;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
+use crate::replies;
 use crate::router::{Kind, Rules};
 use crate::settings::{Engine, Settings, Storage, Unprefixed};
 use crate::transport::listener::Tuning;
@@ -44,6 +45,12 @@ pub(super) fn rooms(settings: &Settings) -> classroom::Settings {
         queue_bytes_max: settings.queues.bytes,
         tally: Arc::default(),
     }
+}
+
+/// How much waits for those who asked.
+pub(super) fn replies(settings: &Settings) -> replies::Limits {
+    let limits = &settings.limits;
+    replies::Limits { queues: limits.reply_queues, replies: limits.replies, bytes: in_memory(limits.reply_bytes) }
 }
 
 /// How destinations are read.

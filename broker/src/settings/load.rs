@@ -180,6 +180,9 @@ fn limits(mut section: Section<'_>, limits: &mut Limits) {
     section.read_within("in_flight_messages", &mut limits.in_flight_messages, 1..=1_000_000);
     section.read_within("classrooms", &mut limits.classrooms, 1..=10_000_000);
     section.read_within("receipts", &mut limits.receipts, 1..=1_000_000);
+    section.read_within("reply_queues", &mut limits.reply_queues, 0..=65_536);
+    section.read_within("replies", &mut limits.replies, 1..=1_000_000);
+    section.read_within("reply_bytes", &mut limits.reply_bytes, KIB..=GIB);
 }
 
 fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {
@@ -194,6 +197,7 @@ fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {
     section.read("fast_path", &mut delivery.fast_path);
     section.read_within("not_sent_low_water", &mut delivery.not_sent_low_water, 4 * KIB..=16 * MIB);
     section.read_within("takeover_delay_max", &mut delivery.takeover_delay_max, Duration::ZERO..=HOUR);
+    section.read_within("refusal_delay_max", &mut delivery.refusal_delay_max, Duration::ZERO..=HOUR);
     section.read_within("subscribe_wait", &mut delivery.subscribe_wait, Duration::ZERO..=HOUR);
 }
 

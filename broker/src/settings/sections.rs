@@ -239,6 +239,12 @@ pub struct Limits {
     pub classrooms: usize,
     /// Receipts one connection waits for.
     pub receipts: usize,
+    /// Reply queues of one connection.
+    pub reply_queues: usize,
+    /// Replies that wait for one connection; beyond, more are refused.
+    pub replies: usize,
+    /// Bytes of replies that wait for one connection; beyond, more are refused.
+    pub reply_bytes: u64,
 }
 
 impl Default for Limits {
@@ -261,6 +267,9 @@ impl Default for Limits {
             in_flight_messages: 256,
             classrooms: 100_000,
             receipts: 1_024,
+            reply_queues: 64,
+            replies: 1_000,
+            reply_bytes: MIB,
         }
     }
 }
@@ -290,6 +299,8 @@ pub struct Delivery {
     pub not_sent_low_water: u64,
     /// The longest delay of an answer to one who keeps taking over a durable subscription.
     pub takeover_delay_max: Duration,
+    /// The longest delay of an ERROR to one who is refused the same way again and again.
+    pub refusal_delay_max: Duration,
     /// How long a SUBSCRIBE waits for a store that is unavailable.
     pub subscribe_wait: Duration,
 }
@@ -308,6 +319,7 @@ impl Default for Delivery {
             fast_path: true,
             not_sent_low_water: 64 * KIB,
             takeover_delay_max: Duration::from_secs(60),
+            refusal_delay_max: Duration::from_secs(60),
             subscribe_wait: Duration::from_secs(10),
         }
     }

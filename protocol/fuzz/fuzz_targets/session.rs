@@ -65,7 +65,7 @@ impl Play {
                 }
                 Output::Transmit(bytes) => {
                     assert!(!self.over, "something was said behind the end");
-                    self.over |= bytes.starts_with(b"ERROR\n");
+                    assert!(!bytes.starts_with(b"ERROR\n"), "ERROR comes with the end");
                     self.session.sent(now);
                 }
                 Output::Event(event) => {

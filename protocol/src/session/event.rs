@@ -17,7 +17,8 @@ pub enum Output {
     Transmit(Bytes),
     /// Nothing to do before this moment (never, if `None`), unless bytes or answers come.
     Wait(Option<std::time::Instant>),
-    /// The conversation is over. All that was to be said has been given out as [`Output::Transmit`].
+    /// The conversation is over. All that was to be said has been given out as [`Output::Transmit`], but for
+    /// the ERROR that [`Ending::Refused`] carries.
     Closed(Ending),
 }
 
@@ -26,8 +27,14 @@ pub enum Output {
 pub enum Ending {
     /// DISCONNECT was answered.
     Disconnected,
-    /// The driver or the session refused something: the ERROR went out before.
-    Refused(Refusal),
+    /// The driver or the session refused something.
+    Refused {
+        /// What ERROR says.
+        refusal: Refusal,
+        /// The ERROR itself, the last thing the peer is told. The driver decides when: a peer that is refused
+        /// again and again and comes back at once may have to wait for it.
+        error: Bytes,
+    },
     /// Nothing was heard for too long.
     Silent,
 }

@@ -154,8 +154,8 @@ impl Session {
                 return Output::Closed(ending.clone());
             }
             match self.next_frame() {
-                // What was wrong with a frame is said first.
-                None if self.outgoing.is_empty() => return Output::Wait(self.timers.next()),
+                // What was wrong with a frame ends it.
+                None if self.outgoing.is_empty() && !self.state.is_over() => return Output::Wait(self.timers.next()),
                 None => {}
                 Some(frame) => {
                     if let Some(event) = self.take_frame(frame) {
@@ -205,7 +205,8 @@ impl Session {
         }
     }
 
-    /// No: ERROR says so, and the conversation is over. With `ticket`, ERROR names the frame it is about.
+    /// No: the conversation is over, and its ending carries the ERROR that says so. With `ticket`, ERROR names
+    /// the frame it is about.
     pub fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
         let receipt_id = ticket.and_then(|ticket| self.receipts.receipt_id(ticket)).map(str::to_owned);
         self.refuse_with(refusal, receipt_id.as_deref(), None);
@@ -336,9 +337,8 @@ impl Session {
         if self.state.is_over() {
             return;
         }
-        let frame = refusal.frame(receipt_id, version);
-        self.say(&frame);
-        self.end(Ending::Refused(refusal));
+        let error = self.encoded(&refusal.frame(receipt_id, version));
+        self.end(Ending::Refused { refusal, error });
     }
 
     /// Nothing more is heard, nothing more is said but what is on its way.

@@ -69,6 +69,9 @@ impl Stage {
                 }
                 Output::Closed(ending) => {
                     if !std::mem::replace(&mut self.closed, true) {
+                        if let Ending::Refused { error, .. } = &ending {
+                            self.seen.push_back(("S", text(error)));
+                        }
                         self.seen.push_back(("X", ended(&ending)));
                     }
                     break;
@@ -206,7 +209,7 @@ fn ended(ending: &Ending) -> String {
     match ending {
         Ending::Disconnected => "disconnected".to_owned(),
         Ending::Silent => "silent".to_owned(),
-        Ending::Refused(refusal) => format!("refused {} {}", refusal.code, refusal.reason),
+        Ending::Refused { refusal, .. } => format!("refused {} {}", refusal.code, refusal.reason),
     }
 }
 
