@@ -231,7 +231,8 @@ impl Refusal {
             .with("code", &self.code.to_string())
             .with("reason", &self.reason)
             .with("retryable", if self.retryable { "true" } else { "false" })
-            .with("content-type", "text/plain");
+            // With the charset: stompit 1.0.0 throws at the body of a bare text/plain, and nobody can catch it.
+            .with("content-type", "text/plain;charset=utf-8");
         // "If the error is related to a specific frame sent from the client, the server
         // SHOULD add additional headers to help identify the original frame".
         if let Some(receipt_id) = receipt_id {

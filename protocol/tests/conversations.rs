@@ -76,7 +76,7 @@ mod connecting {
             settings(),
             "
             C: CONNECT|accept-version:2.1,3||^
-            S: ERROR|message:bad request|code:107|reason:supported protocol versions are 1.0 1.1 1.2|retryable:false|content-type:text/plain|version:1.0,1.1,1.2|content-length:90||Name one of them in accept-version of CONNECT; over WebSocket, also offer its subprotocol.^
+            S: ERROR|message:bad request|code:107|reason:supported protocol versions are 1.0 1.1 1.2|retryable:false|content-type:text/plain;charset=utf-8|version:1.0,1.1,1.2|content-length:90||Name one of them in accept-version of CONNECT; over WebSocket, also offer its subprotocol.^
             X: refused 107 supported protocol versions are 1.0 1.1 1.2
             ",
         );
@@ -103,7 +103,7 @@ mod connecting {
             "
             C: |||
             C: SEND|destination:/topic/a|receipt:r||x^
-            S: ERROR|message:bad request|code:107|reason:SEND came before CONNECT|retryable:false|content-type:text/plain|receipt-id:r|content-length:42||Send CONNECT first and wait for CONNECTED.^
+            S: ERROR|message:bad request|code:107|reason:SEND came before CONNECT|retryable:false|content-type:text/plain;charset=utf-8|receipt-id:r|content-length:42||Send CONNECT first and wait for CONNECTED.^
             X: refused 107 SEND came before CONNECT
             ",
         );
@@ -165,7 +165,7 @@ mod connecting {
             C: CONNECT|accept-version:1.2||^SEND|destination:/topic/a||never^
             E: connect login=- passcode=-
             D: refuse - 101 wrong-passcode
-            S: ERROR|message:refused|code:101|reason:wrong-passcode|retryable:false|content-type:text/plain|content-length:4||Ask.^
+            S: ERROR|message:refused|code:101|reason:wrong-passcode|retryable:false|content-type:text/plain;charset=utf-8|content-length:4||Ask.^
             X: refused 101 wrong-passcode
             C: SEND|destination:/topic/a||never^
             D: accept
@@ -332,7 +332,7 @@ mod subscribing {
             C: SUBSCRIBE|id:0|destination:/topic/a||^
             E: subscribe 0 /topic/a Auto
             C: SUBSCRIBE|id:0|destination:/topic/b|receipt:r||^
-            S: ERROR|message:bad request|code:107|reason:this connection has a subscription of that id already|retryable:false|content-type:text/plain|receipt-id:r|content-length:70||Give every SUBSCRIBE an id of its own, or UNSUBSCRIBE the other first.^
+            S: ERROR|message:bad request|code:107|reason:this connection has a subscription of that id already|retryable:false|content-type:text/plain;charset=utf-8|receipt-id:r|content-length:70||Give every SUBSCRIBE an id of its own, or UNSUBSCRIBE the other first.^
             X: refused 107 this connection has a subscription of that id already
             ",
         );
@@ -391,7 +391,7 @@ mod subscribing {
             E: ack m of s
             E: nack n of s requeue=false
             C: ACK|message-id:m|receipt:r||^
-            S: ERROR|message:bad request|code:107|reason:ACK needs the header subscription|retryable:false|content-type:text/plain|receipt-id:r|…
+            S: ERROR|message:bad request|code:107|reason:ACK needs the header subscription|retryable:false|content-type:text/plain;charset=utf-8|receipt-id:r|…
             X: refused 107 ACK needs the header subscription
             ",
         );
@@ -482,7 +482,7 @@ mod receipts {
             E: send /a “” #1
             E: send /b “” #2
             D: refuse #2 103 not-yours
-            S: ERROR|message:refused|code:103|reason:not-yours|retryable:false|content-type:text/plain|receipt-id:2|content-length:4||Ask.^
+            S: ERROR|message:refused|code:103|reason:not-yours|retryable:false|content-type:text/plain;charset=utf-8|receipt-id:2|content-length:4||Ask.^
             X: refused 103 not-yours
             D: confirm #1
             D: refuse #1 100 again
@@ -531,7 +531,7 @@ mod transactions {
             C: BEGIN|transaction:t||^NACK|id:8|transaction:t||^ABORT|transaction:t|receipt:4||^
             S: RECEIPT|receipt-id:4||^
             C: COMMIT|transaction:t|receipt:5||^
-            S: ERROR|message:bad request|code:107|reason:COMMIT names a transaction that is not open|retryable:false|content-type:text/plain|receipt-id:5|…
+            S: ERROR|message:bad request|code:107|reason:COMMIT names a transaction that is not open|retryable:false|content-type:text/plain;charset=utf-8|receipt-id:5|…
             X: refused 107 COMMIT names a transaction that is not open
             ",
         );

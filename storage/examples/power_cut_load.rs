@@ -87,6 +87,7 @@ fn append(log: &LogName, body: Vec<u8>, key: Option<String>) -> Append {
     Append {
         log: log.clone(),
         messages: vec![message],
+        also: Vec::new(),
         settlements: Vec::new(),
         key: key.map(Into::into),
         deadline: None,

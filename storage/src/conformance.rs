@@ -8,6 +8,7 @@ mod joining;
 mod keys;
 mod reading;
 mod retention;
+mod together;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -129,6 +130,16 @@ every_engine! {
         a_settlement_comes_with_its_record,
         a_settlement_of_a_refused_append_moves_nothing,
         cursors_unused_for_long_are_forgotten;
+    together:
+        all_logs_of_one_append_have_it,
+        records_of_the_largest_size_go_together,
+        each_log_orders_it_among_its_others,
+        a_log_named_twice_has_two_records,
+        what_one_log_refuses_no_log_has,
+        one_broken_lane_refuses_all_and_all_lanes_break_with_it,
+        cursors_of_a_third_log_move_with_it,
+        a_key_stands_for_what_all_logs_were_told,
+        a_tail_has_it_when_all_logs_have_it;
 }
 
 /// The name of a log.
@@ -152,7 +163,15 @@ fn message(body: impl Into<Bytes>) -> Message {
 
 fn append(log: &LogName, body: impl Into<Bytes>) -> Append {
     let messages = vec![message(body)];
-    Append { log: log.clone(), messages, settlements: Vec::new(), key: None, deadline: None, lane: None }
+    Append {
+        log: log.clone(),
+        messages,
+        also: Vec::new(),
+        settlements: Vec::new(),
+        key: None,
+        deadline: None,
+        lane: None,
+    }
 }
 
 fn keyed(log: &LogName, key: &str, body: &'static str) -> Append {

@@ -19,7 +19,8 @@ pub struct Caps {
     pub survives: &'static str,
     /// How long idempotency keys are remembered.
     pub keys_remembered: Duration,
-    /// Whether one append may settle cursors of other logs.
+    /// Whether one append may store records in several logs, and settle cursors of other logs than
+    /// its own. Where it is false, both are refused before they reach the engine.
     pub atomic_across_logs: bool,
     /// The largest record in bytes, as [`crate::Record::cost`] counts.
     pub record_bytes_max: usize,

@@ -5,13 +5,31 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::{AppendError, Epoch, Message, Offset, Position, Refusal};
+use crate::{AppendError, Epoch, Message, Offset, Part, Position, Refusal};
 
 /// How long a key is remembered.
 pub(crate) const KEYS_REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// A digest that nobody can steer.
 pub(crate) type Digest128 = [u8; 16];
+
+/// An idempotency key as it is stored with the record of its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// What the publisher gave.
+    pub(crate) text: Box<str>,
+    /// Digest of what was said to other logs together with it, which this log does not keep.
+    pub(crate) elsewhere: Option<Digest128>,
+}
+
+impl Key {
+    /// The key of an append that stores these parts as well.
+    pub(crate) fn new(text: Box<str>, also: &[Part]) -> Key {
+        let said =
+            also.iter().flat_map(|part| std::iter::once(part.log.as_str().as_bytes()).chain(said(&part.messages)));
+        Key { text, elsewhere: (!also.is_empty()).then(|| digest(said)) }
+    }
+}
 
 /// One key and what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +46,12 @@ pub(crate) struct Known {
 
 impl Known {
     /// The key of an append, its offset and time not yet given.
-    pub(crate) fn of(key: &str, messages: &[Message]) -> Known {
+    pub(crate) fn of(key: &Key, messages: &[Message]) -> Known {
         let publisher = messages.first().and_then(|message| message.publisher.as_deref());
         let who: &[u8] = publisher.map_or(b"-", |_| b"+");
-        let key = digest([who, publisher.unwrap_or_default().as_bytes(), key.as_bytes()].into_iter());
-        let said = messages.iter().flat_map(|message| [message.destination.as_bytes(), &message.body[..]]);
-        Known { key, content: digest(said), offset: Offset::ZERO, time: 0 }
+        let content = digest(said(messages).chain(key.elsewhere.iter().map(|elsewhere| &elsewhere[..])));
+        let key = digest([who, publisher.unwrap_or_default().as_bytes(), key.text.as_bytes()].into_iter());
+        Known { key, content, offset: Offset::ZERO, time: 0 }
     }
 
     /// What a repeat is told: the first position, or that the key means something else.
@@ -41,6 +59,10 @@ impl Known {
         let first = Position::new(epoch, self.offset);
         if self.content == repeat.content { Ok(first) } else { Err(Refusal::KeyConflict { first }.into()) }
     }
+}
+
+fn said(messages: &[Message]) -> impl Iterator<Item = &[u8]> {
+    messages.iter().flat_map(|message| [message.destination.as_bytes(), &message.body[..]])
 }
 
 fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Digest128 {
@@ -107,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_key_belongs_to_its_publisher_and_stands_for_its_content() {
-        let of = |publisher, body| Known::of("k", &[message(publisher, body)]);
+        let of = |publisher, body| Known::of(&Key::new("k".into(), &[]), &[message(publisher, body)]);
         assert_eq!(of(Some("a"), "x"), of(Some("a"), "x"));
         assert_ne!(of(Some("a"), "x").key, of(Some("b"), "x").key);
         assert_ne!(of(Some(""), "x").key, of(None, "x").key);
@@ -118,7 +140,8 @@ mod tests {
     fn a_key_is_forgotten_after_its_day() {
         let mut index = KeyIndex::default();
         let day = KEYS_REMEMBERED.as_millis() as u64;
-        let known = Known { time: 1000, offset: Offset(1), ..Known::of("k", &[message(None, "x")]) };
+        let known =
+            Known { time: 1000, offset: Offset(1), ..Known::of(&Key::new("k".into(), &[]), &[message(None, "x")]) };
         index.remember(known);
         assert_eq!(index.find(&known.key, 1000 + day), Some(known));
         assert_eq!(index.find(&known.key, 1001 + day), None);

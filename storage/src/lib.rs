@@ -43,6 +43,7 @@
 //! let append = Append {
 //!     log: class.clone(),
 //!     messages: vec![quiz],
+//!     also: vec![],
 //!     settlements: vec![],
 //!     key: None,
 //!     deadline: None,
@@ -99,6 +100,7 @@
 //! that takes records as they come, and 16 MiB there mean that it hangs.
 
 mod answers;
+mod append;
 #[cfg(test)]
 mod conformance;
 mod cursors;
@@ -115,12 +117,10 @@ mod sled;
 mod tail;
 
 pub use answers::{Answer, Answers, Slot, Submission};
+pub use append::{Append, AppendError, Appended, Lane, Part, Refusal, Settlement};
 pub use cursors::{CURSOR_RANGES_MAX, Cursor, CursorKey, Cursors, CursorsError};
 pub use engine::{COMMIT_BUCKETS_MICROS, Caps, Counters, Engine, EngineKind, Health, OpenError, Settings, Store, open};
-pub use log::{
-    Append, AppendError, Appended, Bounds, Budget, Lane, Log, LogError, LogName, Opened, Page, Pending, Refusal, Seek,
-    Settlement,
-};
+pub use log::{Bounds, Budget, Log, LogError, LogName, Opened, Page, Pending, Seek};
 pub use position::{Epoch, Offset, OffsetRange, ParsePositionError, Position};
 pub use record::{Message, Record};
 pub use retention::Retention;

@@ -15,11 +15,12 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
 use self::log::MemoryLog;
+use crate::append::Lanes;
 use crate::engine::{Counters, epoch_unlike};
-use crate::keys::KEYS_REMEMBERED;
+use crate::keys::{KEYS_REMEMBERED, Known};
 use crate::{
     Append, AppendError, Appended, Bounds, Budget, Caps, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
-    LogError, LogName, Offset, Opened, Page, Refusal, Retention, Seek, Settlement, Submission,
+    LogError, LogName, Message, Offset, Opened, Page, Refusal, Retention, Seek, Settlement, Submission,
 };
 
 /// The largest record, as [`crate::Record::cost`] counts.
@@ -80,24 +81,23 @@ impl Memory {
         })
     }
 
-    fn try_append(&self, append: Append) -> Result<Appended, AppendError> {
+    fn try_append(&self, append: Append, lanes: &Lanes) -> Result<Appended, AppendError> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.admit(&append)?;
-        let cost = append.messages.iter().map(crate::Message::cost).sum::<usize>();
-        let settlements = append.settlements;
-        let log = state.log(&append.log);
-        let appended = log.append(append.messages, append.key.as_deref(), now)?;
-        if !appended.duplicate {
-            state.counters.appended_records += 1;
-            state.counters.appended_bytes += cost as u64;
-            settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        state.admit(&append, lanes)?;
+        let known = append.key().map(|key| Known::of(&key, &append.messages));
+        let first_use = known.as_ref().and_then(|known| state.logs.get_mut(&append.log)?.first_use(known, now));
+        if let Some(answer) = first_use {
+            return answer;
         }
-        if let Some(log) = state.logs.get_mut(&append.log) {
-            let trimmed = log.retain(now);
-            state.counters.trimmed_records += trimmed;
+        for log in append.logs() {
+            state.logs.get_mut(log).map_or(Ok(()), MemoryLog::admit)?;
         }
-        Ok(appended)
+        let appended = state.put(&append.log, append.messages, known, now);
+        let also = append.also.into_iter().map(|part| state.put(&part.log, part.messages, None, now).position);
+        let also = also.collect();
+        append.settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        Ok(Appended { also, ..appended })
     }
 
     fn is_used(&self, cursor: &Cursor) -> bool {
@@ -106,8 +106,8 @@ impl Memory {
 }
 
 impl State {
-    fn admit(&self, append: &Append) -> Result<(), AppendError> {
-        if append.lane.as_ref().is_some_and(crate::Lane::is_broken) {
+    fn admit(&self, append: &Append, lanes: &Lanes) -> Result<(), AppendError> {
+        if lanes.are_broken() {
             return Err(Refusal::Predecessor.into());
         }
         if self.closed {
@@ -116,11 +116,21 @@ impl State {
         if append.deadline.is_some_and(|deadline| deadline < tokio::time::Instant::now().into_std()) {
             return Err(Refusal::Expired.into());
         }
-        let bytes = append.messages.iter().map(crate::Message::cost).sum();
+        let bytes = append.costs().max().unwrap_or(0);
         if bytes > RECORD_BYTES_MAX {
             return Err(Refusal::TooLarge { bytes, max: RECORD_BYTES_MAX }.into());
         }
         Ok(())
+    }
+
+    fn put(&mut self, name: &LogName, messages: Vec<Message>, known: Option<Known>, now: u64) -> Appended {
+        self.counters.appended_records += 1;
+        self.counters.appended_bytes += messages.iter().map(Message::cost).sum::<usize>() as u64;
+        let log = self.log(name);
+        let appended = log.append(messages, known, now);
+        let trimmed = log.retain(now);
+        self.counters.trimmed_records += trimmed;
+        appended
     }
 
     fn log(&mut self, name: &LogName) -> &mut MemoryLog {
@@ -148,10 +158,10 @@ impl Log for Memory {
 
     fn submit(&self, submissions: Vec<Submission>) {
         for Submission { append, slot } in submissions {
-            let lane = append.lane.clone();
-            let answer = self.try_append(append);
-            if let (Err(_), Some(lane)) = (&answer, lane) {
-                lane.break_off();
+            let lanes = append.lanes();
+            let answer = self.try_append(append, &lanes);
+            if answer.is_err() {
+                lanes.break_off();
             }
             slot.answer(answer);
         }

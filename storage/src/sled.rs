@@ -25,6 +25,7 @@ mod reader;
 mod recover;
 mod scrub;
 mod space;
+mod staging;
 mod state;
 mod trimmer;
 mod walk;
@@ -47,7 +48,7 @@ use self::state::Shared;
 use crate::keys::KEYS_REMEMBERED;
 use crate::{
     AppendError, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
-    LogError, LogName, Message, Offset, OpenError, Opened, Page, Refusal, Retention, Seek, Settings, Store, Submission,
+    LogError, LogName, Offset, OpenError, Opened, Page, Refusal, Retention, Seek, Settings, Store, Submission,
 };
 
 /// The largest record, as [`crate::Record::cost`] counts.
@@ -105,17 +106,17 @@ impl Sled {
     }
 }
 
-/// What the writer is asked, after what can be refused without a turn in the queue was. Then those of the lane
-/// that wait already are not to suffer: it breaks behind them.
-fn job(Submission { append, slot }: Submission, health: &Health) -> Option<Job> {
-    let cost = append.messages.iter().map(Message::cost).sum();
+/// What the writer is asked, after what can be refused without a turn in the queue was. Then those of its lanes
+/// that wait already are not to suffer: they break behind them.
+fn job(Submission { append, slot }: Submission, health: &Health) -> Job {
+    let (cost, largest) = append.costs().fold((0, 0), |(sum, largest), cost| (sum + cost, cost.max(largest)));
     let error = match health {
-        _ if cost > RECORD_BYTES_MAX => Refusal::TooLarge { bytes: cost, max: RECORD_BYTES_MAX }.into(),
-        Health::Ready => return Some(Job::Append { append, cost, slot }),
+        _ if largest > RECORD_BYTES_MAX => Refusal::TooLarge { bytes: largest, max: RECORD_BYTES_MAX }.into(),
+        Health::Ready => return Job::Append { append, cost, slot },
         health => unavailable(health),
     };
     slot.answer(Err(error));
-    append.lane.map(Job::Break)
+    Job::Break(append.lanes())
 }
 
 fn closed() -> LogError {
@@ -129,7 +130,7 @@ impl Log for Sled {
 
     fn submit(&self, submissions: Vec<Submission>) {
         let health = self.shared.health.borrow().clone();
-        let jobs: Vec<Job> = submissions.into_iter().filter_map(|submission| job(submission, &health)).collect();
+        let jobs: Vec<Job> = submissions.into_iter().map(|submission| job(submission, &health)).collect();
         for given_back in self.shared.queue.push_all(jobs) {
             if let Job::Append { slot, .. } = given_back {
                 let reason = "too much is waiting to be stored".to_owned();

@@ -104,6 +104,40 @@ async fn older_versions_acknowledge_by_message_id() {
     }
 }
 
+/// Over TCP nothing more is known of an `ack:auto` message than that it was written; here the client says.
+#[tokio::test]
+async fn over_tcp_what_was_written_is_not_acknowledged() {
+    for (ack, left) in [("client", &["3", "4"][..]), ("client-individual", &["1", "3", "4"])] {
+        let broker = Broker::start().await;
+        let mut student = Client::signed_in_over_tcp(&broker, "alice").await;
+        student.subscribe("lesson", "/topic/7b", &[DURABLE, ("ack", ack)]).await;
+        publish(&broker, &["1", "2", "3", "4"]).await;
+        let messages = student.messages(4).await;
+        student.ack(&messages[1]).await;
+        student.hang_up().await;
+        let (mut student, _) = attend(&broker, ack, &[]).await;
+        assert_eq!(student.bodies(left.len()).await, left, "with ack:{ack}");
+    }
+}
+
+/// A Pong settles what lies behind it under `ack:auto`, and nothing under the other subscription of the connection.
+#[tokio::test]
+async fn what_is_at_the_browser_is_not_acknowledged() {
+    let broker = Broker::start().await;
+    let (mut student, _) = attend(&broker, "client", &[]).await;
+    student.subscribe("chat", "/topic/8a", &[DURABLE]).await;
+    publish(&broker, &["1", "2"]).await;
+    let mut messages = student.messages(2).await;
+    student.publish("/topic/8a", "now a Ping follows").await;
+    messages.extend(student.messages(1).await);
+    let ping = student.ping().await;
+    student.pong(&ping).await;
+    student.ack(&messages[0]).await;
+    student.hang_up().await;
+    let (mut student, _) = attend(&broker, "client", &[]).await;
+    assert_eq!(student.bodies(1).await, ["2"]);
+}
+
 #[tokio::test]
 async fn a_nack_brings_the_message_again() {
     let broker = Broker::start().await;

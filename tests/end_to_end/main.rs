@@ -28,6 +28,7 @@ mod ephemeral;
 mod expiry;
 mod gaps;
 mod idempotency;
+mod joint_transactions;
 mod settled;
 mod signed_in;
 mod start_positions;
@@ -47,6 +48,8 @@ mod fast_path;
 mod handover;
 mod idle_memory;
 
+mod every_client;
 mod readme;
 mod stomp_py;
 mod stompjs;
+mod todays_classrooms;

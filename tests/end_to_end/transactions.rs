@@ -1,4 +1,4 @@
-//! Transactions: all or nothing, in one place of the log.
+//! Transactions: all or nothing, in one place of the log. Those over several logs: `joint_transactions.rs`.
 
 use homeroom_tests::{Broker, Client, Frame};
 
@@ -101,31 +101,6 @@ async fn an_acknowledgement_belongs_to_its_transaction() {
     let mut reader = Client::signed_in(&broker, "reader").await;
     reader.subscribe("s", "/topic/7b/answers", &[("x-stream-offset", "first")]).await;
     assert_eq!(reader.message().await.text(), "done with 1");
-}
-
-#[tokio::test]
-async fn over_several_logs_it_is_all_of_it_or_a_refusal_that_names_them() {
-    let broker = Broker::start().await;
-    let mut listener = Client::signed_in(&broker, "listener").await;
-    listener.subscribe("s", "/topic/*/quiz", &[]).await;
-    let mut teacher = Client::signed_in(&broker, "teacher").await;
-    teacher.request(begin()).await;
-    for classroom in ["1a", "1b"] {
-        teacher.request(send(&format!("/topic/{classroom}/quiz"), classroom)).await;
-    }
-    teacher.send(&commit().with("receipt", "committed")).await;
-    let answer = teacher.frame().await;
-    if answer.command == "RECEIPT" {
-        let mut bodies = listener.bodies(2).await;
-        bodies.sort_unstable();
-        assert_eq!(bodies, ["1a", "1b"]);
-    } else {
-        assert_eq!(answer.header("code"), Some("107"), "{answer}");
-        let words = format!("{} {}", answer.need("reason"), answer.text());
-        assert!(words.contains("1a") && words.contains("1b"), "it names the logs: {answer}");
-        Client::signed_in(&broker, "teacher").await.publish("/topic/1b/quiz", "next").await;
-        assert_eq!(listener.message().await.text(), "next", "nothing of it was written");
-    }
 }
 
 #[tokio::test]

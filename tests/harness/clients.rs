@@ -35,9 +35,17 @@ pub fn readme_block(language: &str) -> String {
 /// # Panics
 /// With what to install, when Node or the packages are missing.
 pub fn node(script: &str, arguments: &[&str]) -> Script {
-    let directory = clients().join("stompjs");
-    let modules = directory.join("node_modules/@stomp/stompjs");
-    assert!(modules.exists(), "stompjs is missing: run `npm ci` in {}, or tests/run", directory.display());
+    node_client("stompjs", script, arguments)
+}
+
+/// Starts `tests/clients/{client}/{script}` with Node.
+///
+/// # Panics
+/// With what to install, when Node or the packages are missing.
+pub fn node_client(client: &str, script: &str, arguments: &[&str]) -> Script {
+    let directory = clients().join(client);
+    let modules = directory.join("node_modules");
+    assert!(modules.exists(), "{client} is missing: run `npm ci` in {}, or tests/run", directory.display());
     let node = std::env::var("HOMEROOM_NODE").unwrap_or_else(|_| "node".to_owned());
     start(Path::new(&node), &directory.join(script), arguments, "install Node 20 or newer")
 }

@@ -22,7 +22,7 @@ mod wait;
 mod websocket;
 
 pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
-pub use clients::{Script, node, python, readme_block};
+pub use clients::{Script, node, node_client, python, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{Event, History, MessageName, Seen};
 pub use http::{Answer, get, metric, try_get};

@@ -33,7 +33,7 @@ fn append(_: u32) -> Box<dyn FnMut()> {
 /// An append of one message.
 pub(crate) fn one(log: &LogName) -> Append {
     let (log, messages) = (log.clone(), vec![message()]);
-    Append { log, messages, settlements: Vec::new(), key: None, deadline: None, lane: None }
+    Append { log, messages, also: Vec::new(), settlements: Vec::new(), key: None, deadline: None, lane: None }
 }
 
 /// A message of a quiz.

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     fn appended(duplicate: bool) -> Result<Appended, AppendError> {
-        Ok(Appended { position: Position::new(Epoch(1), Offset(1)), time: 0, duplicate })
+        Ok(Appended { position: Position::new(Epoch(1), Offset(1)), also: Box::default(), time: 0, duplicate })
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl House {
         let append = Append {
             log: self.room.log().clone(),
             messages: vec![message; messages],
+            also: Vec::new(),
             settlements: Vec::new(),
             key: None,
             deadline: None,

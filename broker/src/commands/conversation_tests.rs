@@ -125,3 +125,17 @@ impl std::io::Write for StopAtTheFirstMessage {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn a_job_is_taken_from_a_queue_once_and_looked_at_without_being_taken() {
+    let broker = Broker::start().await;
+    for job in ["first", "second", "third"] {
+        broker.run(&["publish", "/queue/grading", job]).await.unwrap();
+    }
+    let browse = ["subscribe", "/queue/grading", "--browse", "--body"];
+    assert_eq!(broker.run(&browse).await.unwrap(), "first\nsecond\nthird\n");
+    let take = ["subscribe", "/queue/grading", "--count", "1", "--body"];
+    assert_eq!(broker.run(&take).await.unwrap(), "first\n");
+    assert_eq!(broker.run(&take).await.unwrap(), "second\n");
+    assert_eq!(broker.run(&browse).await.unwrap(), "third\n");
+}

@@ -17,8 +17,8 @@ use crate::settings::units;
 #[command(after_help = "\
 Each message is one line: its position, destination and body. What is not a
 message (where the subscription begins, what is missing) goes to standard error.
-A durable subscription goes on where it was: a message is acknowledged once it
-is written.
+A durable subscription goes on where it was. What is taken from a queue is gone
+for others. In both, a message is acknowledged once it is written.
 
 Examples:
   homeroom subscribe '/topic/7b/**'                            all channels of a classroom
@@ -26,9 +26,11 @@ Examples:
   homeroom subscribe '/topic/7b/**' --rewind 2m                the last two minutes and what follows
   homeroom subscribe /topic/7b/quiz --after 81234:42 --json    what came after a position
   homeroom subscribe /topic/7b/quiz --durable board --login alice
+  homeroom subscribe /queue/grading --count 1 --body           takes one job
+  homeroom subscribe '/queue/grading/$dead' --browse           looks at what could not be done
 
 Exit codes:
-  0  --count messages were printed
+  0  --count messages were printed, or all that --browse shows
   1  the connection is over; standard error says why
   2  the command line is wrong")]
 pub(super) struct Flags {
@@ -45,6 +47,12 @@ pub(super) struct Flags {
     /// Go on where the subscription of this name was; needs --login
     #[arg(long, value_name = "NAME", requires = "login")]
     durable: Option<String>,
+    /// Share the messages with all who name the same group
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["durable", "browse"])]
+    group: Option<String>,
+    /// Look at what waits in a queue and take nothing
+    #[arg(long, conflicts_with_all = ["after", "rewind", "durable"])]
+    browse: bool,
     /// End after so many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -71,6 +79,7 @@ pub(super) async fn subscribe(flags: &Flags, out: &mut dyn Write) -> Result<(), 
         let frame = client.next().await?;
         match frame.command {
             Command::Receipt => eprintln!("{}", beginning(&flags.destination, &frame)),
+            Command::Message if frame.headers.get("browser") == Some("end") => break,
             Command::Message => {
                 write(out, flags, &frame).map_err(|error| of_output(&error))?;
                 if let Some(id) = frame.headers.get("ack") {
@@ -84,16 +93,32 @@ pub(super) async fn subscribe(flags: &Flags, out: &mut dyn Write) -> Result<(), 
     client.disconnect().await
 }
 
-/// A subscription's id names it, if it is durable; its messages are then acknowledged once they are written.
+/// Whether messages are acknowledged once they are written: where the broker keeps them until then.
+fn acknowledges(flags: &Flags) -> bool {
+    let of_queue = ["/queue/", "/amq/queue/"].iter().any(|prefix| flags.destination.starts_with(prefix));
+    flags.durable.is_some() || flags.group.is_some() || of_queue && !flags.browse
+}
+
+/// A subscription's id names it, if it is durable.
 fn request(flags: &Flags) -> Frame {
     let mut frame =
         Frame::new(Command::Subscribe).with("destination", &flags.destination).with("receipt", "subscribed");
     frame = match &flags.durable {
-        Some(name) => frame.with("id", name).with("durable", "true").with("ack", "client-individual"),
+        Some(name) => frame.with("id", name).with("durable", "true"),
         None => frame.with("id", "1"),
     };
-    if let Some(count) = flags.count.filter(|_| flags.durable.is_some()) {
-        frame = frame.with("prefetch-count", &count.min(1_000).to_string());
+    if acknowledges(flags) {
+        frame = frame.with("ack", "client-individual");
+        // What is not to be printed is not to be taken.
+        if let Some(count) = flags.count {
+            frame = frame.with("prefetch-count", &count.min(1_000).to_string());
+        }
+    }
+    if let Some(group) = &flags.group {
+        frame = frame.with("group", group);
+    }
+    if flags.browse {
+        frame = frame.with("browser", "true");
     }
     if let Some(position) = &flags.after {
         frame = frame.with("after", &position.to_string());

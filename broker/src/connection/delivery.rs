@@ -6,12 +6,14 @@
 //! but the rest of one message.
 
 use bytes::Bytes;
+use homeroom_protocol::AckMode;
 use tokio::time::Instant;
 
 use super::barrier::{Confirmation, Standing};
 use super::disconnect::{code, refusal};
 use super::envelope::is_of_session;
-use super::subscription::Subscription;
+use super::outbox::Outbox;
+use super::subscription::{Source, Subscription};
 use super::{Connection, Ending, Phase};
 use crate::classroom::reader::{Filled, Step};
 use crate::transport::Kind;
@@ -30,9 +32,10 @@ struct Parcel {
     bytes: Bytes,
 }
 
-/// How far each log's messages have come, for `ack:auto`.
+/// How far each log's messages have come, for `ack:auto`. Elsewhere the client says it, and nothing settles by itself.
 pub(super) fn standings(subscriptions: &mut [Subscription]) -> impl Iterator<Item = &mut Standing> {
-    subscriptions.iter_mut().flat_map(|known| {
+    let auto = subscriptions.iter_mut().filter(|known| known.ack == AckMode::Auto);
+    auto.flat_map(|known| {
         let shared = known.consumer.iter_mut().map(|consuming| &mut consuming.standing);
         known.sources.iter_mut().map(|source| &mut source.standing).chain(shared)
     })
@@ -48,7 +51,10 @@ impl Connection {
     pub(super) fn deliver(&mut self) -> bool {
         self.is_blocked = false;
         self.try_deliver().unwrap_or_else(|_| {
-            self.phase = Phase::Over(Ending::PeerClosed { normally: false });
+            match self.phase {
+                Phase::Gone { .. } => self.outbox = Outbox::default(),
+                _ => self.phase = Phase::Over(Ending::PeerClosed { normally: false }),
+            }
             false
         })
     }
@@ -166,17 +172,10 @@ impl Connection {
     /// Nothing that was handed out waits: readers' marks are what was sent.
     pub(super) fn all_sent(&mut self) {
         let written = self.barrier.as_ref().is_some_and(|barrier| barrier.confirmation() == Confirmation::Written);
-        for subscription in &mut self.subscriptions {
-            for source in &mut subscription.sources {
-                source.all_sent();
-                if written {
-                    source.standing.settle_sent();
-                }
-            }
-            if written && subscription.is_settled_by_itself() {
-                subscription.consumer.iter_mut().for_each(|consuming| consuming.standing.settle_sent());
-                subscription.save_settled();
-            }
+        self.subscriptions.iter_mut().flat_map(|known| &mut known.sources).for_each(Source::all_sent);
+        if written {
+            standings(&mut self.subscriptions).for_each(Standing::settle_sent);
+            save_settled(&mut self.subscriptions);
         }
     }
 

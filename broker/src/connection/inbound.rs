@@ -6,16 +6,15 @@ use homeroom_protocol::{
     Accepted, AckMode, Acknowledge, Commit, Connect, Disconnect, Event, MessageReference, Operation, Refusal, Send,
     Subscribe, Ticket, Unsubscribe,
 };
-use homeroom_storage::{CursorKey, LogName, Message, Position};
+use homeroom_storage::{CursorKey, LogName, Position};
 use tokio::time::{Duration, Instant};
 
 use super::barrier::{Barrier, Pace};
 use super::consuming::Consuming;
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
-use super::publish::{self, Joint, Landed, Publication};
+use super::publish::{self, Landed, Publication, Share};
 use super::refusals;
-use super::replies::{Prepared, is_reply};
 use super::soft::Errors;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
@@ -78,7 +77,8 @@ impl Connection {
         }
         if publication.persistent || room.is_queue() {
             let in_flight = self.in_flight.get_or_insert_default();
-            in_flight.append(&room, vec![publication.message], publication.key, Vec::new(), Vec::new(), ticket);
+            let share = Share { room, messages: vec![publication.message] };
+            in_flight.append(share, Vec::new(), publication.key, Vec::new(), Vec::new(), ticket);
             return None;
         }
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.holds(room.log())) {
@@ -98,65 +98,13 @@ impl Connection {
         }
     }
 
-    fn commit(&mut self, commit: Commit) -> Option<Event> {
-        // Before anything is stored: a transaction is refused whole.
-        if commit.operations.iter().any(names_nothing) {
-            return self.refuse(commit.ticket, unknown_message());
-        }
-        let acknowledges = commit.operations.iter().any(|operation| matches!(operation, Operation::Acknowledge(_)));
-        if acknowledges && self.is_settling() {
-            return Some(Event::Commit(commit));
-        }
-        let stored = commit.operations.iter().filter(|operation| !is_reply(operation));
-        let sends = stored.filter_map(|operation| match operation {
-            Operation::Send(send) => {
-                Some(publish::read(self.services.registry.rules(), &self.person, &self.session_id, send))
-            }
-            Operation::Acknowledge(_) => None,
-        });
-        let one_room = sends.collect::<Result<Vec<_>, _>>().and_then(publish::one_room);
-        let parts = match one_room {
-            Ok(parts) => parts,
-            Err(refusal) => return self.decline(commit.ticket, refusal),
-        };
-        let Some(Joint { place, messages, key }) = parts else {
-            let replies = match self.prepare_replies(&commit) {
-                Ok(replies) => replies,
-                Err(refusal) => return self.decline(commit.ticket, refusal),
-            };
-            self.acknowledge_all(&commit, false);
-            self.save_acknowledged();
-            replies.into_iter().for_each(Prepared::deliver);
-            self.confirm_when_kept(commit.ticket);
-            return None;
-        };
-        let Some(room) = self.rooms.find(place.room()) else {
-            self.enter(place.room().to_owned());
-            return Some(Event::Commit(commit));
-        };
-        if let Some(refusal) = full(&room, messages.iter().map(Message::cost).sum()) {
-            return self.decline(commit.ticket, refusal);
-        }
-        let replies = match self.prepare_replies(&commit) {
-            Ok(replies) => replies,
-            Err(refusal) => return self.decline(commit.ticket, refusal),
-        };
-        // Acknowledged and stored together or not at all.
-        let settlements = match self.acknowledge_all(&commit, true) {
-            true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
-            false => Vec::new(),
-        };
-        self.in_flight.get_or_insert_default().append(&room, messages, key, settlements, replies, commit.ticket);
-        None
-    }
-
-    fn is_settling(&self) -> bool {
+    pub(super) fn is_settling(&self) -> bool {
         self.subscriptions.iter().any(|known| known.is_settling)
     }
 
     /// Takes up the ACKs and NACKs of a transaction, to be stored with its record if it has one. Says whether
     /// there are any.
-    fn acknowledge_all(&mut self, commit: &Commit, with_record: bool) -> bool {
+    pub(super) fn acknowledge_all(&mut self, commit: &Commit, with_record: bool) -> bool {
         let mut any = false;
         for operation in &commit.operations {
             if let Operation::Acknowledge(acknowledge) = operation {
@@ -166,7 +114,7 @@ impl Connection {
         any
     }
 
-    fn save_acknowledged(&mut self) {
+    pub(super) fn save_acknowledged(&mut self) {
         self.subscriptions.iter_mut().for_each(Subscription::save_acknowledged);
     }
 
@@ -246,7 +194,7 @@ impl Connection {
     }
 
     /// Confirms when the cursors that moved so far are on disk.
-    fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
+    pub(super) fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
         let Some(ticket) = ticket else { return };
         let store = self.services.registry.store().clone();
         self.in_flight.get_or_insert_default().wait_for(Some(ticket), async move {
@@ -271,7 +219,7 @@ impl Connection {
         None
     }
 
-    fn enter(&mut self, name: String) {
+    pub(super) fn enter(&mut self, name: String) {
         let services = self.services.clone();
         self.wait_for(async move { Outcome::Entered(subscribe::enter(&services, &name).await) });
     }
@@ -403,7 +351,8 @@ impl Connection {
                 self.save_acknowledged();
             }
             if let Some(appended) = &appended {
-                self.services.metrics.published(true, u64::from(!appended.duplicate));
+                let records = if appended.duplicate { 0 } else { 1 + appended.also.len() as u64 };
+                self.services.metrics.published(true, records);
             }
             if let Some(ticket) = landed.ticket {
                 let headers = publish::receipt(appended.as_ref());
@@ -498,7 +447,7 @@ pub(super) fn comes_again(acknowledge: &Acknowledge) -> Option<Duration> {
     Some(delay.unwrap_or_default().min(DELAY_MAX))
 }
 
-fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
+pub(super) fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<String>)> {
     match reference {
         MessageReference::Ack(text) => read_ack(text).map(|(place, id)| (place, Some(id.to_owned()))),
         MessageReference::MessageId { message_id, subscription } => {
@@ -507,23 +456,15 @@ fn read_reference(reference: &MessageReference) -> Option<(Acknowledged, Option<
     }
 }
 
-/// Whether a step of a transaction acknowledges what cannot be a message of ours.
-fn names_nothing(operation: &Operation) -> bool {
-    match operation {
-        Operation::Acknowledge(acknowledge) => read_reference(&acknowledge.message).is_none(),
-        Operation::Send(_) => false,
-    }
-}
-
 /// Why a queue takes so much no more, if it does not.
-fn full(room: &Room, bytes: usize) -> Option<Refusal> {
+pub(super) fn full(room: &Room, bytes: usize) -> Option<Refusal> {
     let (kept, max) = room.beyond(bytes as u64)?;
     let reason = format!("/{} keeps {kept} bytes that nobody has acknowledged, {max} are the limit", room.name());
     let remedy = "It was not stored. Send it again when consumers have come further, or have queues.bytes raised.";
     Some(refusal(code::LIMIT, "queue full", reason, true, remedy))
 }
 
-fn unknown_message() -> Refusal {
+pub(super) fn unknown_message() -> Refusal {
     refusal(
         code::BAD_REQUEST,
         "unknown message",

@@ -30,6 +30,7 @@ mod replies;
 mod soft;
 mod subscribe;
 mod subscription;
+mod transaction;
 mod turn;
 mod window;
 mod withhold;
@@ -146,6 +147,8 @@ enum Phase {
     Stopping { close_at: Instant },
     /// DISCONNECT was answered; the client closes, or we do at this moment.
     Leaving { close_at: Instant },
+    /// The client closed: what it said before still has its effect, until this moment, and nothing is answered.
+    Gone { normally: bool, close_at: Instant },
     /// Over.
     Over(Ending),
 }
@@ -363,14 +366,27 @@ impl Connection {
     }
 
     fn peer_closed(&mut self, code: Option<u16>) {
-        let tcp_end = self.link.kind() == Kind::Tcp;
-        let normally = matches!(code, None | Some(1000 | 1005)) || tcp_end;
-        let left = matches!(self.phase, Phase::Leaving { .. });
-        if left && normally {
+        let normally = self.link.kind() == Kind::Tcp || matches!(code, None | Some(1000 | 1005));
+        match self.phase {
+            Phase::Leaving { .. } => self.peer_left(normally),
+            Phase::Talking => self.phase = Phase::Gone { normally, close_at: Instant::now() + GOOD_BYE },
+            Phase::Stopping { .. } | Phase::Gone { .. } | Phase::Over(_) => self.peer_is_gone(normally),
+        }
+    }
+
+    /// The client said DISCONNECT and closed.
+    fn peer_left(&mut self, normally: bool) {
+        if normally {
             self.settle_at_good_bye();
         }
-        let ending = if left { Ending::Disconnected } else { Ending::PeerClosed { normally: normally && !tcp_end } };
-        self.phase = Phase::Over(ending);
+        self.phase = Phase::Over(Ending::Disconnected);
+    }
+
+    /// The client closed without a word.
+    fn peer_is_gone(&mut self, normally: bool) {
+        // The end of a TCP connection says nothing about why.
+        let normally = normally && self.link.kind() == Kind::WebSocket;
+        self.phase = Phase::Over(Ending::PeerClosed { normally });
     }
 
     /// Does what the session and the answers ask for, until there is nothing more to do now.
@@ -391,7 +407,7 @@ impl Connection {
             }
             // What was answered goes out before any message, whatever is waited for.
             while let Some(bytes) = self.session.poll_transmit() {
-                self.link.push(&bytes, self.outbox.private());
+                self.answer(&bytes);
             }
             if self.held.is_some() || self.is_overloaded() && self.session.is_connected() {
                 // The session is not asked now; its timers are looked after every second.
@@ -399,15 +415,17 @@ impl Connection {
                 return;
             }
             match self.session.poll() {
-                Output::Transmit(bytes) => self.link.push(&bytes, self.outbox.private()),
-                Output::Event(event) if matches!(self.phase, Phase::Talking) => {
+                Output::Transmit(bytes) => self.answer(&bytes),
+                // Nobody is there to read.
+                Output::Event(Event::Subscribe(_)) if matches!(self.phase, Phase::Gone { .. }) => {}
+                Output::Event(event) if matches!(self.phase, Phase::Talking | Phase::Gone { .. }) => {
                     self.frame_since = None;
                     self.held = Some(Box::new(event));
                 }
                 Output::Event(_) => {}
                 Output::Wait(until) => {
                     self.session_wait = until;
-                    return;
+                    return self.leave_if_gone();
                 }
                 Output::Closed(ending) => return self.session_closed(ending),
             }
@@ -415,11 +433,29 @@ impl Connection {
         self.bell.ring();
     }
 
+    fn answer(&mut self, bytes: &[u8]) {
+        if !matches!(self.phase, Phase::Gone { .. }) {
+            self.link.push(bytes, self.outbox.private());
+        }
+    }
+
+    /// All that the client said before it closed has had its effect.
+    fn leave_if_gone(&mut self) {
+        if let Phase::Gone { normally, .. } = self.phase
+            && self.in_flight.is_none()
+            && self.busy.is_none()
+        {
+            self.peer_is_gone(normally);
+        }
+    }
+
     fn session_closed(&mut self, ending: stomp::Ending) {
         match ending {
             stomp::Ending::Disconnected => {
-                if matches!(self.phase, Phase::Talking) {
-                    self.phase = Phase::Leaving { close_at: Instant::now() + GOOD_BYE };
+                match self.phase {
+                    Phase::Talking => self.phase = Phase::Leaving { close_at: Instant::now() + GOOD_BYE },
+                    Phase::Gone { normally, .. } => self.peer_left(normally),
+                    Phase::Leaving { .. } | Phase::Stopping { .. } | Phase::Over(_) => {}
                 }
                 self.session_wait = None;
             }
@@ -446,7 +482,7 @@ impl Connection {
         match self.phase {
             Phase::Talking => !(self.held.is_some() || self.is_overloaded()) || self.session.buffered() == 0,
             Phase::Leaving { .. } | Phase::Stopping { .. } => true,
-            Phase::Over(_) => false,
+            Phase::Gone { .. } | Phase::Over(_) => false,
         }
     }
 
@@ -499,7 +535,7 @@ impl Connection {
     fn closes_at(&self) -> Option<Instant> {
         match self.phase {
             Phase::Stopping { close_at } if self.in_flight.is_some() => Some(close_at + GOOD_BYE),
-            Phase::Stopping { close_at } | Phase::Leaving { close_at } => Some(close_at),
+            Phase::Stopping { close_at } | Phase::Leaving { close_at } | Phase::Gone { close_at, .. } => Some(close_at),
             Phase::Talking | Phase::Over(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! SEND and COMMIT: from frames to appends, and from their answers to receipts.
+//! SEND: from frames to appends, and from their answers to receipts.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, Stream};
 use homeroom_protocol::{Headers, Refusal, Send, Ticket};
 use homeroom_storage::{
-    Answer, Answers, Append, AppendError, Appended, Engine, Lane, LogName, Message, Offset, Refusal as StoreRefusal,
-    Settlement, Submission,
+    Answer, Answers, Append, AppendError, Appended, Engine, Lane, LogName, Message, Offset, Part,
+    Refusal as StoreRefusal, Settlement, Submission,
 };
 use slab::Slab;
 
@@ -22,8 +22,8 @@ use crate::auth::Identity;
 use crate::classroom::{Room, now_millis};
 use crate::router::{Destination, Place, Rules};
 
-/// So many rooms are remembered for the next SEND.
-const ROOMS_MAX: usize = 8;
+/// So many rooms are remembered for the next SEND. A COMMIT to several finds them all here.
+pub(super) const ROOMS_MAX: usize = 16;
 /// Other brokers' words for "deliver it later". To deliver at once instead could give an answer away.
 const LATER: [&str; 6] = [
     "AMQ_SCHEDULED_DELAY",
@@ -119,8 +119,10 @@ impl Rooms {
     /// A record was confirmed.
     pub(super) fn note(&mut self, landed: &Landed) {
         let (Some(log), Ok(Some(appended))) = (&landed.log, &landed.result) else { return };
-        if let Some((_, confirmed)) = self.0.iter_mut().find(|(room, _)| room.log() == log) {
-            *confirmed = appended.position.offset.max(*confirmed);
+        for (log, position) in [(log, &appended.position)].into_iter().chain(landed.also.iter().zip(&appended.also)) {
+            if let Some((_, confirmed)) = self.0.iter_mut().find(|(room, _)| room.log() == log) {
+                *confirmed = position.offset.max(*confirmed);
+            }
         }
     }
 
@@ -148,11 +150,20 @@ pub(super) struct InFlight {
 /// An append that has no answer yet.
 struct Appending {
     room: Arc<Room>,
+    /// Where else it goes.
+    also: Vec<Arc<Room>>,
     ticket: Option<Ticket>,
     bytes: usize,
     settles: bool,
     /// What is handed over once it is stored.
     replies: Vec<Prepared>,
+}
+
+/// Messages that go to one room as one record.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) room: Arc<Room>,
+    pub(super) messages: Vec<Message>,
 }
 
 /// Something that was waited for has been answered.
@@ -165,6 +176,7 @@ pub(super) struct Landed {
     /// Cursors were to move with it.
     pub settles: bool,
     log: Option<LogName>,
+    also: Vec<LogName>,
 }
 
 struct Landing {
@@ -177,32 +189,54 @@ impl Future for Landing {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
         let ticket = self.ticket;
-        let landed =
-            |answer: Result<(), Refusal>| Landed { ticket, result: answer.map(|()| None), settles: false, log: None };
-        self.answer.as_mut().poll(context).map(landed)
+        self.answer.as_mut().poll(context).map(|answer| {
+            let result = answer.map(|()| None);
+            Landed { ticket, result, settles: false, log: None, also: Vec::new() }
+        })
     }
 }
 
 impl InFlight {
-    /// Appends messages to one room as one record, with the next [`InFlight::submit`].
+    /// Appends messages to one room as one record, and those of others with them or not at all, with the next
+    /// [`InFlight::submit`].
     pub(super) fn append(
         &mut self,
-        room: &Arc<Room>,
-        messages: Vec<Message>,
+        Share { room, messages }: Share,
+        also: Vec<Share>,
         key: Option<Box<str>>,
         settlements: Vec<Settlement>,
         replies: Vec<Prepared>,
         ticket: Option<Ticket>,
     ) {
-        let (log, bytes) = (room.log().clone(), messages.iter().map(Message::cost).sum());
-        let (lane, waiting) = self.lanes.entry(log.clone()).or_default();
-        *waiting += 1;
+        let mut bytes = messages.iter().map(Message::cost).sum();
         let settles = !settlements.is_empty();
-        let append = Append { log, messages, settlements, key, deadline: None, lane: Some(lane.clone()) };
-        let number = self.appends.insert(Appending { room: room.clone(), ticket, bytes, settles, replies });
+        let lane = Some(self.expect(&room));
+        let mut append = Append {
+            log: room.log().clone(),
+            messages,
+            also: Vec::with_capacity(also.len()),
+            settlements,
+            key,
+            deadline: None,
+            lane,
+        };
+        let mut others = Vec::with_capacity(also.len());
+        for Share { room, messages } in also {
+            bytes += messages.iter().map(Message::cost).sum::<usize>();
+            append.also.push(Part { log: room.log().clone(), messages, lane: Some(self.expect(&room)) });
+            others.push(room);
+        }
+        let number = self.appends.insert(Appending { room, also: others, ticket, bytes, settles, replies });
         self.bytes += bytes;
-        room.expect();
         self.gathered.push(Submission { append, slot: self.answers.slot(number) });
+    }
+
+    /// A record is on its way to a room. Gives its lane there.
+    fn expect(&mut self, room: &Room) -> Lane {
+        room.expect();
+        let (lane, waiting) = self.lanes.entry(room.log().clone()).or_default();
+        *waiting += 1;
+        lane.clone()
     }
 
     /// Hands the store what was gathered, in its order.
@@ -253,10 +287,21 @@ impl InFlight {
     }
 
     fn settle(&mut self, Answer { number, result }: Answer) -> Landed {
-        let Appending { room, ticket, bytes, settles, replies } = self.appends.remove(number);
+        let Appending { room, also, ticket, bytes, settles, replies } = self.appends.remove(number);
         self.bytes -= bytes;
-        room.was_answered(&result);
-        let log = room.log();
+        for room in [&room].into_iter().chain(&also) {
+            room.was_answered(&result);
+            self.release(room.log());
+        }
+        if result.is_ok() {
+            replies.into_iter().for_each(Prepared::deliver);
+        }
+        let result = result.map(Some).map_err(|error| append_refusal(&error));
+        let (log, also) = (Some(room.log().clone()), also.iter().map(|room| room.log().clone()).collect());
+        Landed { ticket, result, settles, log, also }
+    }
+
+    fn release(&mut self, log: &LogName) {
         if let Some((_, waiting)) = self.lanes.get_mut(log) {
             *waiting -= 1;
             if *waiting == 0 {
@@ -264,11 +309,6 @@ impl InFlight {
                 self.lanes.remove(log);
             }
         }
-        if result.is_ok() {
-            replies.into_iter().for_each(Prepared::deliver);
-        }
-        let result = result.map(Some).map_err(|error| append_refusal(&error));
-        Landed { ticket, result, settles, log: Some(log.clone()) }
     }
 }
 
@@ -282,7 +322,11 @@ impl std::fmt::Debug for InFlight {
 /// What RECEIPT says of an append.
 pub(super) fn receipt(appended: Option<&Appended>) -> Vec<(&'static str, String)> {
     let Some(appended) = appended else { return Vec::new() };
-    let mut headers = vec![("position", appended.position.to_string())];
+    let mut position = appended.position.to_string();
+    for other in &appended.also {
+        position = format!("{position},{other}");
+    }
+    let mut headers = vec![("position", position)];
     if appended.duplicate {
         headers.push(("duplicate", "true".to_owned()));
     }
@@ -325,41 +369,6 @@ fn append_refusal(error: &AppendError) -> Refusal {
             refusal(code::INTERNAL, "unknown outcome", reason, true, remedy)
         }
     }
-}
-
-/// The messages of a transaction: one record.
-#[derive(Debug)]
-pub(super) struct Joint {
-    /// Where the first of them goes, and so all.
-    pub(super) place: Place,
-    /// All of them, in order.
-    pub(super) messages: Vec<Message>,
-    /// Not twice.
-    pub(super) key: Option<Box<str>>,
-}
-
-/// The messages of a transaction that goes to one room: all of them are stored, whatever `persistent` says.
-///
-/// # Errors
-/// SENDs to more than one log.
-pub(super) fn one_room(publications: Vec<Publication>) -> Result<Option<Joint>, Refusal> {
-    let mut rooms: Vec<&str> = publications.iter().map(|publication| publication.place.room()).collect();
-    rooms.sort_unstable();
-    rooms.dedup();
-    if rooms.len() > 1 {
-        return Err(refusal(
-            code::BAD_REQUEST,
-            "transaction over several logs",
-            format!("the transaction sends to {}", rooms.join(", ")),
-            false,
-            "Nothing was stored. Use one transaction for each classroom.",
-        ));
-    }
-    let mut publications = publications.into_iter();
-    let Some(first) = publications.next() else { return Ok(None) };
-    let mut joint = Joint { place: first.place, messages: vec![first.message], key: first.key };
-    joint.messages.extend(publications.map(|publication| publication.message));
-    Ok(Some(joint))
 }
 
 /// What ERROR says of a frame that does not end.

@@ -54,7 +54,15 @@ pub(crate) fn append(log: u64, n: u64) -> Append {
         publisher: Some("quiz".into()),
     };
     let messages = vec![message];
-    Append { log: name(log), messages, settlements: Vec::new(), key: None, deadline: None, lane: None }
+    Append {
+        log: name(log),
+        messages,
+        also: Vec::new(),
+        settlements: Vec::new(),
+        key: None,
+        deadline: None,
+        lane: None,
+    }
 }
 
 /// 200 bytes, half of them random. Made before: making them is not what is measured.

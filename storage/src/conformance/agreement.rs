@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::{AppendError, Cursor, Refusal, Seek};
+use crate::{AppendError, Cursor, Part, Refusal, Seek};
 
 const LOGS: [&str; 3] = ["topic/7a", "topic/7b", "topic/7c"];
 
 /// One call, by numbers that each engine reads in the same way.
 #[derive(Clone, Copy, Debug)]
 enum Call {
-    Append { log: usize, size: usize, key: Option<u64> },
+    Append { log: usize, also: usize, size: usize, key: Option<u64> },
     Trim { log: usize, up_to: u64 },
     Delete { log: usize },
     Save { log: usize, owner: u64, offset: u64, above: u64 },
@@ -47,11 +47,17 @@ async fn sled_answers_as_memory_does() {
 
 async fn make(store: &Store, call: Call) -> String {
     match call {
-        Call::Append { log, size, key } => {
+        Call::Append { log, also, size, key } => {
             let body = vec![b'x'; size];
-            let append = Append { key: key.map(|key| key.to_string().into()), ..append(&name(log), body) };
+            let part = |n| Part { log: name(n % 3), messages: vec![message(body.clone())], lane: None };
+            let also = (log + 1..=log + also).map(part).collect();
+            let append =
+                Append { also, key: key.map(|key| key.to_string().into()), ..append(&name(log), body.clone()) };
             match store.append(append).await {
-                Ok(Appended { position, duplicate, .. }) => format!("{} {duplicate}", position.offset),
+                Ok(Appended { position, also, duplicate, .. }) => {
+                    let also: Vec<_> = also.iter().map(|position| position.offset).collect();
+                    format!("{} {also:?} {duplicate}", position.offset)
+                }
                 Err(AppendError::Refused(Refusal::KeyConflict { first })) => format!("conflicts with {}", first.offset),
                 Err(error) => error.to_string(),
             }
@@ -117,7 +123,9 @@ impl Random {
             0..10 => {
                 let size = [0, 100, 3_000, 6_000, 7_000, 30_000][self.below(6) as usize];
                 let key = (self.below(3) == 0).then(|| self.below(5));
-                Call::Append { log, size, key }
+                // Three parts more: the first log is named twice.
+                let also = self.below(8).saturating_sub(4) as usize;
+                Call::Append { log, also, size, key }
             }
             10..12 => Call::Trim { log, up_to: self.below(12) },
             12 => Call::Delete { log },

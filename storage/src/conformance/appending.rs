@@ -11,8 +11,10 @@ pub(super) async fn offsets_grow_and_times_never_fall(site: Site) {
     let store = site.store();
     let mut before = (Offset::ZERO, 0);
     for n in 0..50 {
-        let Appended { position, time, duplicate } = store_one(&store, &quiz(), n.to_string()).await;
-        assert!(position.offset > before.0 && time >= before.1 && !duplicate && position.part.is_none());
+        let Appended { position, also, time, duplicate } = store_one(&store, &quiz(), n.to_string()).await;
+        assert!(
+            position.offset > before.0 && time >= before.1 && !duplicate && position.part.is_none() && also.is_empty()
+        );
         before = (position.offset, time);
     }
     let bounds = store.bounds(&quiz()).await.unwrap().unwrap();

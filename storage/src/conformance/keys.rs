@@ -59,7 +59,7 @@ pub(super) async fn keys_are_remembered_when_the_store_opens_again(mut site: Sit
         let store = site.reopen().await;
         for (n, first) in first.iter().enumerate() {
             let again = store.append(keyed(&quiz(), &format!("k{n}"), "a")).await.unwrap();
-            assert_eq!(again, Appended { duplicate: true, ..*first }, "k{n}");
+            assert_eq!(again, Appended { duplicate: true, ..first.clone() }, "k{n}");
         }
         assert!(store.append(keyed(&quiz(), "k7", "other")).await.is_err());
     }
@@ -79,7 +79,7 @@ pub(super) async fn keys_outlive_their_records(mut site: Site) {
     };
     for (n, first) in first.iter().enumerate() {
         let again = store.append(keyed(&quiz(), &format!("k{n}"), "a")).await.unwrap();
-        assert_eq!(again, Appended { duplicate: true, ..*first }, "k{n}");
+        assert_eq!(again, Appended { duplicate: true, ..first.clone() }, "k{n}");
     }
     assert_eq!(store.bounds(&quiz()).await.unwrap().unwrap().records, 49);
 }

@@ -43,28 +43,27 @@ impl MemoryLog {
         self.epoch
     }
 
-    pub(super) fn append(
-        &mut self,
-        messages: Vec<Message>,
-        key: Option<&str>,
-        now: u64,
-    ) -> Result<Appended, AppendError> {
-        let repeat = key.map(|key| Known::of(key, &messages));
-        if let Some(repeat) = &repeat
-            && let Some(first) = self.keys.find(&repeat.key, now)
-        {
-            let position = first.answer(repeat, self.epoch)?;
-            return Ok(Appended { position, time: first.time, duplicate: true });
-        }
+    /// What a repeat is told; `None` if the key is new.
+    pub(super) fn first_use(&mut self, repeat: &Known, now: u64) -> Option<Result<Appended, AppendError>> {
+        let first = self.keys.find(&repeat.key, now)?;
+        let appended = |position| Appended { position, also: Box::default(), time: first.time, duplicate: true };
+        Some(first.answer(repeat, self.epoch).map(appended))
+    }
+
+    /// What can be refused for the log's own sake.
+    pub(super) fn admit(&mut self) -> Result<(), AppendError> {
         if self.tails.is_overfull() {
-            return Err(AppendError::Unavailable {
-                reason: "a reader of the log is too far behind".into(),
-                full: false,
-            });
+            let reason = "a reader of the log is too far behind".into();
+            return Err(AppendError::Unavailable { reason, full: false });
         }
+        Ok(())
+    }
+
+    /// Appends a record that nobody has anything against.
+    pub(super) fn append(&mut self, messages: Vec<Message>, known: Option<Known>, now: u64) -> Appended {
         self.head = Offset(self.head.0 + 1);
         self.time = self.time.max(now);
-        if let Some(known) = repeat {
+        if let Some(known) = known {
             self.keys.remember(Known { offset: self.head, time: self.time, ..known });
         }
         let record = Record { epoch: self.epoch, offset: self.head, time: self.time, messages: messages.into() };
@@ -72,7 +71,8 @@ impl MemoryLog {
         let record = Arc::new(record);
         self.tails.publish(std::slice::from_ref(&record), &mut Wakes::default());
         self.records.push_back(record);
-        Ok(Appended { position: Position::new(self.epoch, self.head), time: self.time, duplicate: false })
+        let position = Position::new(self.epoch, self.head);
+        Appended { position, also: Box::default(), time: self.time, duplicate: false }
     }
 
     pub(super) fn open(&mut self, retention: Retention, now: u64) -> Opened {

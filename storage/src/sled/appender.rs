@@ -13,17 +13,16 @@ use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::batch::{Batch, admit};
-use super::desk::{Desk, has_epoch, new_entry};
+use super::desk::Desk;
 use super::disk::{Disk, Fault};
 use super::housekeeping::House;
 use super::marks::{Mark, Marks};
 use super::open::Home;
-use super::queue::{Job, Reply, Work};
-use super::state::{LogInner, LogState, Shared};
-use crate::engine::{COMMIT_BUCKETS_MICROS, epoch_unlike};
-use crate::keys::Known;
+use super::queue::{Job, Work};
+use super::state::Shared;
+use crate::engine::COMMIT_BUCKETS_MICROS;
 use crate::mailbox::Wakes;
-use crate::{Append, AppendError, Appended, Health, LogError, LogName, Opened, Retention, Settlement};
+use crate::{AppendError, Health, LogName};
 
 /// A commit that takes longer is worth a word.
 const SLOW: Duration = Duration::from_secs(2);
@@ -70,78 +69,17 @@ impl Writer {
         for job in jobs {
             match job {
                 Job::Append { append, slot, .. } => {
-                    let lane = append.lane.clone();
-                    let answer = self.stage(append, &mut batch);
-                    batch.answer(lane, slot, answer);
+                    let lanes = append.lanes();
+                    let answer = admit(&append, &lanes).and_then(|()| self.stage(append, &mut batch));
+                    batch.answer(lanes, slot, answer);
                 }
-                Job::Break(lane) => lane.break_off(),
+                Job::Break(lanes) => lanes.break_off(),
                 Job::Open { log, retention, reply } => self.stage_open(log, retention, reply, &mut batch),
                 Job::SyncCursors(reply) => batch.wait_for_cursors(reply),
                 alone => self.alone(alone),
             }
         }
         self.finish(batch);
-    }
-
-    /// Decides about one append, and stages its record if there is to be one.
-    fn stage(&mut self, append: Append, batch: &mut Batch) -> Result<Appended, AppendError> {
-        admit(&append)?;
-        let disk = self.writable()?;
-        let now = now();
-        let shared = Arc::clone(&self.shared);
-        let desk = match self.desks.get_mut(&append.log) {
-            Some(desk) => desk,
-            None => self.make_log(append.log.clone(), Retention::default(), batch),
-        };
-        desk.admit()?;
-        let known = append.key.as_deref().map(|key| Known::of(key, &append.messages));
-        if let Some(repeat) = &known
-            && let Some(first) = desk.keys(&disk, now).map_err(|fault| unreadable(&fault))?.find(&repeat.key, now)
-        {
-            first.answer(repeat, desk.log.epoch)?;
-            return Ok(desk.appended(first.offset, first.time, true));
-        }
-        let stored = desk.number(append.messages, append.key, known, now);
-        if append.settlements.is_empty() {
-            batch.stage(desk, &stored);
-        } else {
-            let cursors = settle(&shared, append.settlements, batch);
-            batch.stage_settled(desk, &stored, cursors);
-        }
-        desk.pass(&stored);
-        Ok(desk.appended(stored.record.offset, stored.record.time, false))
-    }
-
-    fn stage_open(&mut self, name: LogName, retention: Retention, reply: Reply<Opened, LogError>, batch: &mut Batch) {
-        let desk = match self.desks.get_mut(&name) {
-            Some(desk) => desk,
-            None => match self.writable() {
-                Ok(_) => self.make_log(name, retention, batch),
-                Err(error) => {
-                    // Nobody may be waiting any more.
-                    let _ = reply.send(Err(LogError::Unavailable(error.to_string())));
-                    return;
-                }
-            },
-        };
-        let is_news = std::mem::replace(&mut desk.log.lock().retention, retention) != retention;
-        if is_news {
-            let (key, value) = desk.entry().encode(desk.log.id);
-            batch.write(key, value);
-        }
-        batch.wait_for_log(Arc::clone(&desk.log), reply);
-    }
-
-    fn make_log(&mut self, name: LogName, retention: Retention, batch: &mut Batch) -> &mut Desk {
-        let epoch = epoch_unlike(|epoch| has_epoch(self.desks.values(), epoch));
-        let inner = LogInner { retention, ..LogInner::default() };
-        let log = Arc::new(LogState::new(self.next_id, name.clone(), epoch, inner));
-        self.next_id += 1;
-        let (key, value) = new_entry(&log).encode(log.id);
-        batch.write(key, value);
-        batch.write_next_id(self.next_id);
-        batch.created.push(Arc::clone(&log));
-        self.desks.entry(name).or_insert_with(|| Desk::new(log))
     }
 
     /// Makes a batch durable, shows it and answers.
@@ -230,7 +168,7 @@ impl Writer {
     }
 
     /// The disk, if records may be stored now.
-    fn writable(&self) -> Result<Arc<Disk>, AppendError> {
+    pub(super) fn writable(&self) -> Result<Arc<Disk>, AppendError> {
         let is_ready = *self.shared.health.borrow() == Health::Ready;
         self.disk.clone().filter(|_| is_ready).ok_or_else(|| self.unavailable())
     }
@@ -275,21 +213,6 @@ pub(crate) fn unavailable(health: &Health) -> AppendError {
         Health::Ready => ("the store is closed".to_owned(), false),
     };
     AppendError::Unavailable { reason, full }
-}
-
-fn unreadable(fault: &Fault) -> AppendError {
-    AppendError::Unavailable { reason: format!("idempotency keys cannot be read: {fault}"), full: false }
-}
-
-/// Moves cursors in the book, and gives the pages that say so.
-fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) -> Vec<super::cursors::Write> {
-    let mut book = shared.book();
-    for Settlement { key, cursor } in settlements {
-        let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };
-        batch.unsettled.push((key.clone(), log.id, book.load(&key)));
-        book.save(&key, log.id, cursor);
-    }
-    book.take_dirty()
 }
 
 /// The time of day, milliseconds since 1970.

@@ -12,18 +12,21 @@ use super::layout::entry::{Totals, encode_number};
 use super::layout::{NEXT_ID_KEY, Stored};
 use super::queue::Reply;
 use super::state::LogState;
-use crate::keys::Known;
+use crate::append::Lanes;
+use crate::keys::{Key, Known};
 use crate::mailbox::Wakes;
 use crate::{
-    Append, AppendError, Appended, Cursor, CursorKey, CursorsError, Lane, LogError, Message, Offset, Opened, Position,
+    Append, AppendError, Appended, Cursor, CursorKey, CursorsError, LogError, Message, Offset, Opened, Position,
     Record, Refusal, Slot,
 };
 
 /// What will be written, and who waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// In order; several in one are written together or not at all.
-    writes: Vec<Vec<Write>>,
+    /// In order.
+    writes: Vec<Write>,
+    /// Written all or not at all.
+    is_together: bool,
     logs: BTreeMap<u32, Staged>,
     pub(crate) created: Vec<Arc<LogState>>,
     appends: Vec<Answer>,
@@ -32,8 +35,6 @@ pub(crate) struct Batch {
     /// Cursors as they were before settlements of this batch.
     pub(crate) unsettled: Vec<(CursorKey, u32, Option<Cursor>)>,
     pub(crate) cursors: Vec<Write>,
-    /// Where the pages of settled cursors lie.
-    settled: Vec<Vec<u8>>,
 }
 
 /// The new records of one log.
@@ -47,17 +48,17 @@ pub(crate) struct Staged {
 #[derive(Debug)]
 struct Answer {
     slot: Slot,
-    lane: Option<Lane>,
+    lanes: Lanes,
     answer: Result<Appended, AppendError>,
 }
 
 impl Batch {
-    /// Decides what becomes of an append. An error breaks its lane here, so that the next one sees it.
-    pub(crate) fn answer(&mut self, lane: Option<Lane>, slot: Slot, answer: Result<Appended, AppendError>) {
-        if let (Err(_), Some(lane)) = (&answer, &lane) {
-            lane.break_off();
+    /// Decides what becomes of an append. An error breaks its lanes here, so that the next one sees it.
+    pub(crate) fn answer(&mut self, lanes: Lanes, slot: Slot, answer: Result<Appended, AppendError>) {
+        if answer.is_err() {
+            lanes.break_off();
         }
-        self.appends.push(Answer { slot, lane, answer });
+        self.appends.push(Answer { slot, lanes, answer });
     }
 
     pub(crate) fn wait_for_log(&mut self, log: Arc<LogState>, reply: Reply<Opened, LogError>) {
@@ -69,34 +70,29 @@ impl Batch {
     }
 
     pub(crate) fn wants_cursors(&self) -> bool {
-        !self.syncs.is_empty()
+        !self.syncs.is_empty() || !self.unsettled.is_empty()
     }
 
-    /// Writes something in its own right.
+    /// Something in it is more than one value, all or nothing: then so is the batch.
+    pub(crate) fn keep_together(&mut self) {
+        self.is_together = true;
+    }
+
+    /// Writes something.
     pub(crate) fn write(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.push(vec![(key, Some(value))]);
+        self.writes.push((key, Some(value)));
     }
 
     pub(crate) fn write_next_id(&mut self, next: u32) {
         self.write(NEXT_ID_KEY.to_vec(), encode_number(NEXT_ID_KEY, next));
     }
 
-    /// Stages a record.
-    pub(crate) fn stage(&mut self, desk: &Desk, stored: &Stored) {
+    /// Stages a record that the desk has numbered; the next one comes after it.
+    pub(crate) fn stage(&mut self, desk: &mut Desk, stored: &Stored) {
         let staged = self.logs.entry(desk.log.id).or_insert_with(|| Staged::after(desk));
         staged.packer.push(stored);
         staged.records.push(Arc::clone(&stored.record));
-    }
-
-    /// Stages a record together with pages of cursors: all of it is written or nothing.
-    pub(crate) fn stage_settled(&mut self, desk: &Desk, stored: &Stored, cursors: Vec<Write>) {
-        let staged = self.logs.entry(desk.log.id).or_insert_with(|| Staged::after(desk));
-        self.writes.extend(staged.packer.take().into_iter().map(|(key, value)| vec![(key, Some(value))]));
-        staged.packer.push(stored);
-        staged.records.push(Arc::clone(&stored.record));
-        self.settled.extend(cursors.iter().map(|(key, _)| key.clone()));
-        let blocks = staged.packer.take().into_iter().map(|(key, value)| (key, Some(value)));
-        self.writes.push(blocks.chain(cursors).collect());
+        desk.pass(stored);
     }
 
     /// Whether the disk has to be touched.
@@ -107,21 +103,15 @@ impl Batch {
     /// Writes all of it and makes it durable.
     pub(crate) fn write_to(&mut self, disk: &Disk) -> Result<(), Fault> {
         let blocks = self.logs.values_mut().flat_map(|staged| staged.packer.take());
-        self.writes.extend(blocks.map(|(key, value)| vec![(key, Some(value))]));
-        for mut together in self.writes.drain(..) {
-            match together.pop() {
-                Some((key, Some(value))) if together.is_empty() => disk.put(&key, value)?,
-                Some(last) => {
-                    together.push(last);
-                    disk.put_together(together)?;
-                }
-                None => {}
-            }
+        self.writes.extend(blocks.map(|(key, value)| (key, Some(value))));
+        let writes = self.writes.drain(..).chain(self.cursors.iter().cloned());
+        if self.is_together {
+            return disk.commit_together(writes);
         }
-        for (key, value) in &self.cursors {
+        for (key, value) in writes {
             match value {
-                Some(value) => disk.put(key, value.clone())?,
-                None => disk.remove(key)?,
+                Some(value) => disk.put(&key, value)?,
+                None => disk.remove(&key)?,
             }
         }
         disk.commit()
@@ -129,7 +119,7 @@ impl Batch {
 
     /// Where all pages of cursors lie that this batch writes.
     pub(crate) fn pages(&self) -> impl Iterator<Item = &[u8]> {
-        self.cursors.iter().map(|(key, _)| &key[..]).chain(self.settled.iter().map(Vec::as_slice))
+        self.cursors.iter().map(|(key, _)| &key[..])
     }
 
     /// The logs that have new records, and those that end there now.
@@ -154,10 +144,8 @@ impl Batch {
     /// It is not, or nobody knows: tells everybody who was promised something.
     pub(crate) fn refuse(self, error: &AppendError) {
         let mut wakes = Wakes::default();
-        for Answer { slot, lane, answer } in self.appends {
-            if let (Ok(_), Some(lane)) = (&answer, &lane) {
-                lane.break_off();
-            }
+        for Answer { slot, lanes, answer } in self.appends {
+            lanes.break_off();
             slot.put(answer.and(Err(error.clone())), &mut wakes);
         }
         for (_, reply) in self.opens {
@@ -200,7 +188,7 @@ impl Desk {
     pub(crate) fn number(
         &mut self,
         messages: Vec<Message>,
-        key: Option<Box<str>>,
+        key: Option<Key>,
         known: Option<Known>,
         now: u64,
     ) -> Stored {
@@ -214,7 +202,7 @@ impl Desk {
     }
 
     /// The next record comes after this one.
-    pub(crate) fn pass(&mut self, stored: &Stored) {
+    fn pass(&mut self, stored: &Stored) {
         self.end.previous = stored.record.offset.0;
         self.end.records_before += 1;
         self.end.bytes_before += stored.record.cost() as u64;
@@ -222,13 +210,13 @@ impl Desk {
 
     /// Where a record went.
     pub(crate) fn appended(&self, offset: Offset, time: u64, duplicate: bool) -> Appended {
-        Appended { position: Position::new(self.log.epoch, offset), time, duplicate }
+        Appended { position: Position::new(self.log.epoch, offset), also: Box::default(), time, duplicate }
     }
 }
 
 /// What can be refused before the log is looked at.
-pub(crate) fn admit(append: &Append) -> Result<(), AppendError> {
-    if append.lane.as_ref().is_some_and(Lane::is_broken) {
+pub(crate) fn admit(append: &Append, lanes: &Lanes) -> Result<(), AppendError> {
+    if lanes.are_broken() {
         return Err(Refusal::Predecessor.into());
     }
     if append.deadline.is_some_and(|deadline| deadline < Instant::now()) {

@@ -109,7 +109,7 @@ fn read_keys(disk: &Disk, log: &LogState, end: Head, now: u64) -> Result<KeyInde
 
 /// The key a record was stored with.
 pub(crate) fn known_of(stored: &Stored) -> Option<Known> {
-    let key = stored.key.as_deref()?;
+    let key = stored.key.as_ref()?;
     let record = &stored.record;
     Some(Known { offset: record.offset, time: record.time, ..Known::of(key, &record.messages) })
 }

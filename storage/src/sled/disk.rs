@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::cursors::Write;
 use crate::Settings;
 
 /// What can go wrong below. The three call for different things.
@@ -52,6 +54,8 @@ pub(crate) struct Disk {
     db: sled::Db,
     /// The file that holds everything, opened beside sled: sled's own flush does not reach the platter.
     file: File,
+    /// Something was written since the last sync.
+    has_unsynced: AtomicBool,
 }
 
 impl Disk {
@@ -65,7 +69,7 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let file = File::open(dir.join("db"))?;
-        let disk = Disk { db, file };
+        let disk = Disk { db, file, has_unsynced: AtomicBool::new(false) };
         disk.check_place(dir)?;
         disk.settle(dir)?;
         Ok(disk)
@@ -97,29 +101,42 @@ impl Disk {
     pub(crate) fn commit(&self) -> Result<(), Fault> {
         self.db.flush()?;
         self.file.sync_data()?;
+        self.has_unsynced.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     pub(crate) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
+        self.has_unsynced.store(true, Ordering::Relaxed);
         self.db.insert(key, value)?;
         Ok(())
     }
 
     pub(crate) fn remove(&self, key: &[u8]) -> Result<(), Fault> {
+        self.has_unsynced.store(true, Ordering::Relaxed);
         self.db.remove(key)?;
         Ok(())
     }
 
-    /// Several values, all of them or none.
-    pub(crate) fn put_together(&self, values: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
+    /// Everything, or nothing, and durable when this returns.
+    ///
+    /// sled finds all of a batch again or none of it as long as it notices where its own log is torn. It
+    /// notices that only from the newest of its segments on whose head says that all before was stable, and
+    /// sled says so of what was not synced. A batch holds that word back until all of it is written. So
+    /// nothing unsynced may lie before the batch, and nothing may follow it before the sync.
+    pub(crate) fn commit_together(&self, writes: impl Iterator<Item = Write>) -> Result<(), Fault> {
+        if self.has_unsynced.load(Ordering::Relaxed) {
+            self.commit()?;
+        }
         let mut batch = sled::Batch::default();
-        for (key, value) in values {
+        for (key, value) in writes {
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
-        Ok(self.db.apply_batch(batch)?)
+        self.has_unsynced.store(true, Ordering::Relaxed);
+        self.db.apply_batch(batch)?;
+        self.commit()
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::{Append, CursorsError, Lane, LogError, LogName, Offset, Opened, Retention, Slot};
+use crate::append::Lanes;
+use crate::{Append, CursorsError, LogError, LogName, Offset, Opened, Retention, Slot};
 
 /// Records of one commit at most.
 const BATCH_RECORDS_MAX: usize = 1024;
@@ -19,10 +20,10 @@ pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Store a record.
+    /// Store a record, or several.
     Append { append: Append, cost: usize, slot: Slot },
-    /// An append of this lane was refused at the door: those behind it fail.
-    Break(Lane),
+    /// An append of these lanes was refused at the door: those behind it fail.
+    Break(Lanes),
     /// Make a log or give it a retention, and follow it.
     Open { log: LogName, retention: Retention, reply: Reply<Opened, LogError> },
     /// Make all cursors durable.
@@ -81,12 +82,11 @@ impl Queue {
         let (mut state, mut given_back) = (self.state(), Vec::new());
         for job in jobs {
             let bytes = state.bytes + job.bytes();
-            let lane = job.lane().cloned();
             if state.ended {
-                lane.iter().for_each(Lane::break_off);
+                job.break_lanes();
                 given_back.push(job);
             } else if job.bytes() > 0 && bytes > self.bytes_max {
-                state.jobs.extend(lane.map(Job::Break));
+                state.jobs.extend(job.lanes().map(Job::Break));
                 given_back.push(job);
             } else {
                 state.bytes = bytes;
@@ -165,11 +165,18 @@ impl Job {
         }
     }
 
-    fn lane(&self) -> Option<&Lane> {
+    /// Those that break when the job is not taken.
+    fn lanes(&self) -> Option<Lanes> {
         match self {
-            Job::Append { append, .. } => append.lane.as_ref(),
-            Job::Break(lane) => Some(lane),
+            Job::Append { append, .. } => Some(append.lanes()),
             _ => None,
+        }
+    }
+
+    fn break_lanes(&self) {
+        match self {
+            Job::Break(lanes) => lanes.break_off(),
+            job => job.lanes().iter().for_each(Lanes::break_off),
         }
     }
 

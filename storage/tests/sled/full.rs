@@ -6,7 +6,7 @@
 use std::fs;
 use std::process::Command;
 
-use homeroom_storage::{AppendError, Health};
+use homeroom_storage::{AppendError, Health, Part};
 
 use super::*;
 
@@ -136,4 +136,49 @@ async fn a_store_opens_on_a_full_disk() {
     fs::remove_file(other).unwrap();
     is_well_again(&store, &log, &stored).await;
     shut(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_tears_no_append_over_several_logs() {
+    let Some(disk) = on_a_small_disk("full::a_disk_that_fills_tears_no_append_over_several_logs") else { return };
+    let logs = [1, 2, 3].map(|n| LogName::new(format!("topic/{n}")));
+    let part =
+        |log: &LogName, bytes| Part { log: log.clone(), messages: append(log, vec![b'x'; bytes]).messages, lane: None };
+    // The disk fills at another place in each round; and the store comes back by itself, or is opened anew.
+    for (round, bytes) in [7_000, 40_000, 130_000, 250_000, 600_000, 900_000].into_iter().enumerate() {
+        for comes_back in [true, false] {
+            let other = disk.join("other");
+            fs::write(&other, vec![0; (8 << 20) + round * 50_000]).unwrap();
+            let settings = Settings { free_space_min: 0, ..small(&disk) };
+            let store = open(&settings).unwrap();
+            let mut stored = 0;
+            let error = loop {
+                let also = vec![part(&logs[1], bytes), part(&logs[2], bytes)];
+                match store.append(Append { also, ..append(&logs[0], vec![b'x'; bytes]) }).await {
+                    Ok(_) => stored += 1,
+                    Err(error) => break error,
+                }
+            };
+            assert!(is_full(&error) && stored > 0, "{error} after {stored}");
+            let store = if comes_back {
+                fs::remove_file(&other).unwrap();
+                let next = async || store.append(append(&LogName::new("topic/next"), "x")).await.is_ok();
+                until("it takes records again", RECOVERY, next).await;
+                store
+            } else {
+                shut(store).await;
+                fs::remove_file(&other).unwrap();
+                open(&settings).unwrap()
+            };
+            let mut counts = Vec::new();
+            for log in &logs {
+                counts.push(read_all(&store, log).await.records.len());
+            }
+            println!("{bytes} bytes, comes back: {comes_back}: {stored} confirmed, found {counts:?}");
+            assert!(counts.iter().all(|count| *count == counts[0] && *count >= stored), "{counts:?} of {stored}");
+            assert_eq!(store.damaged(), []);
+            shut(store).await;
+            fs::remove_dir_all(disk.join("store")).unwrap();
+        }
+    }
 }

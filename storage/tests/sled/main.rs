@@ -33,7 +33,15 @@ fn append(log: &LogName, body: impl Into<Bytes>) -> Append {
         body: body.into(),
         publisher: Some("teacher".into()),
     };
-    Append { log: log.clone(), messages: vec![message], settlements: Vec::new(), key: None, deadline: None, lane: None }
+    Append {
+        log: log.clone(),
+        messages: vec![message],
+        also: Vec::new(),
+        settlements: Vec::new(),
+        key: None,
+        deadline: None,
+        lane: None,
+    }
 }
 
 /// Appends that share commits, and what they were answered.

@@ -11,8 +11,9 @@ DEADLINE_SECONDS = 20
 
 
 def say(event, **details):
-    """Tells the test what happened."""
-    print(json.dumps({"event": event, **details}), flush=True)
+    """Tells the test what happened: a line in one write, since several threads may have something to say."""
+    sys.stdout.write(json.dumps({"event": event, **details}) + "\n")
+    sys.stdout.flush()
 
 
 class Frames(stomp.ConnectionListener):

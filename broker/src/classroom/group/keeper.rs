@@ -331,6 +331,7 @@ fn append(grave: &Grave, entry: &Entry, (deliveries, reason): (u32, Reason), set
     Append {
         log: grave.log.clone(),
         messages: vec![message],
+        also: Vec::new(),
         settlements: vec![settlement],
         key: None,
         deadline: None,

@@ -113,18 +113,18 @@ impl Packer {
     /// Adds the next record, in the order of offsets.
     pub(crate) fn push(&mut self, stored: &Stored) {
         let mut bytes = stored.encode(self.head.time);
-        let framed = number_len(bytes.len() as u64) + bytes.len();
-        if self.content.len() + framed > CONTENT_BYTES_MAX {
+        if self.content.len() + framed_len(&bytes) > CONTENT_BYTES_MAX {
             self.close_block();
         }
         if self.head.count == 0 {
             self.first = stored.record.offset.0;
             self.head.time = stored.record.time;
+            // Shorter than before: its time is the block's.
             bytes = stored.encode(self.head.time);
         }
         self.cost += stored.record.cost() as u64;
         self.head.keyed |= stored.key.is_some();
-        if framed > CONTENT_BYTES_MAX {
+        if framed_len(&bytes) > CONTENT_BYTES_MAX {
             self.push_long(&bytes);
         } else {
             self.head.count += 1;
@@ -143,9 +143,11 @@ impl Packer {
         self.head
     }
 
+    /// In two parts at least: one that is alone would be read as a block of framed records.
     fn push_long(&mut self, bytes: &[u8]) {
-        let last = bytes.chunks(CONTENT_BYTES_MAX).count() - 1;
-        for (part, chunk) in bytes.chunks(CONTENT_BYTES_MAX).enumerate() {
+        let room = CONTENT_BYTES_MAX.min(bytes.len() - 1);
+        let last = bytes.chunks(room).count() - 1;
+        for (part, chunk) in bytes.chunks(room).enumerate() {
             let (count, more, continued) = (u64::from(part == 0), part < last, part > 0);
             let head = Head { count, more, continued, ..self.head };
             let part = u16::try_from(part).expect("the largest record has fewer parts");
@@ -177,6 +179,11 @@ impl Packer {
     }
 }
 
+/// What a record takes of a block that is whole in itself.
+fn framed_len(record: &[u8]) -> usize {
+    number_len(record.len() as u64) + record.len()
+}
+
 fn sealed(key: BlockKey, head: Head, content: &[u8]) -> Pair {
     let mut out = Vec::with_capacity(HEAD_BYTES_MAX + content.len());
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
@@ -198,6 +205,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::keys::Key;
     use crate::{Message, Record};
 
     fn stored(offset: u64, body: usize, key: Option<&str>) -> Stored {
@@ -208,7 +216,7 @@ mod tests {
             publisher: Some("teacher".into()),
         };
         let record = Record { epoch: Epoch(9), offset: Offset(offset), time: 1_000, messages: Box::new([message]) };
-        Stored { record: Arc::new(record), key: key.map(Into::into) }
+        Stored { record: Arc::new(record), key: key.map(|text| Key::new(text.into(), &[])) }
     }
 
     fn pack(records: &[Stored]) -> (Vec<Pair>, Head) {
@@ -252,6 +260,27 @@ mod tests {
         }
         assert_eq!(joined(&joined_bytes, head, parts[1], Epoch(9)).unwrap(), records[1]);
         assert_eq!((end.previous, end.previous_keyed, end.records_before), (13, 12, 13));
+    }
+
+    #[test]
+    fn a_record_of_any_length_about_that_of_a_block_comes_back() {
+        for body in CONTENT_BYTES_MAX - 120..CONTENT_BYTES_MAX + 20 {
+            let records = [stored(11, body, Some("k")), stored(12, 10, None)];
+            let (blocks, end) = pack(&records);
+            let (key, value) = &blocks[0];
+            let (at, block) = (BlockKey::parse(key).unwrap(), Block::parse(key, value).unwrap());
+            let first = if block.head.more {
+                let parts: Vec<_> =
+                    blocks.iter().filter(|(key, _)| BlockKey::parse(key).unwrap().first == 11).collect();
+                let parts: Vec<u8> =
+                    parts.iter().flat_map(|(key, value)| Block::parse(key, value).unwrap().part().to_vec()).collect();
+                joined(&parts, block.head, at, Epoch(9)).unwrap()
+            } else {
+                block.records(at, Epoch(9)).unwrap_or_else(|_| panic!("a body of {body} bytes is lost")).remove(0)
+            };
+            assert!(first == records[0], "a body of {body} bytes");
+            assert!(blocks.iter().all(|(_, value)| value.len() <= VALUE_BYTES_MAX) && end.previous == 12);
+        }
     }
 
     #[test]

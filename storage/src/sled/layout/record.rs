@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Damaged;
 use super::bytes::{Input, put_bytes, put_number};
+use crate::keys::Key;
 use crate::{Epoch, Message, Offset, Record};
 
 /// A record and the idempotency key it was stored with: one value, so that no crash separates them.
@@ -14,7 +15,7 @@ pub(crate) struct Stored {
     /// What readers get.
     pub(crate) record: Arc<Record>,
     /// The key, if the publisher gave one.
-    pub(crate) key: Option<Box<str>>,
+    pub(crate) key: Option<Key>,
 }
 
 impl Stored {
@@ -22,7 +23,7 @@ impl Stored {
     pub(super) fn encode(&self, since: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.record.cost() + 64);
         put_number(&mut out, self.record.time.saturating_sub(since));
-        put_optional(&mut out, self.key.as_deref());
+        put_key(&mut out, self.key.as_ref());
         put_number(&mut out, self.record.messages.len() as u64);
         self.record.messages.iter().for_each(|message| put_message(&mut out, message));
         out
@@ -31,7 +32,7 @@ impl Stored {
     pub(super) fn decode(bytes: &[u8], since: u64, epoch: Epoch, offset: Offset) -> Result<Stored, Damaged> {
         let input = &mut Input(bytes);
         let time = since.saturating_add(input.number()?);
-        let key = optional(input)?;
+        let key = key(input)?;
         let count = input.size()?;
         let messages = (0..count).map(|_| message(input)).collect::<Result<_, _>>()?;
         if !input.is_empty() {
@@ -39,6 +40,28 @@ impl Stored {
         }
         Ok(Stored { record: Arc::new(Record { epoch, offset, time, messages }), key })
     }
+}
+
+/// 0, or 1 and the text; or 2, the text and the digest of what was said to other logs.
+fn put_key(out: &mut Vec<u8>, key: Option<&Key>) {
+    let Some(Key { text, elsewhere }) = key else { return out.push(0) };
+    out.push(if elsewhere.is_some() { 2 } else { 1 });
+    put_bytes(out, text.as_bytes());
+    out.extend(elsewhere.iter().flatten());
+}
+
+fn key(input: &mut Input<'_>) -> Result<Option<Key>, Damaged> {
+    let kind = input.byte()?;
+    if kind == 0 {
+        return Ok(None);
+    }
+    let text = input.text()?.into();
+    let elsewhere = match kind {
+        1 => None,
+        2 => Some(input.array()?),
+        _ => return Err(Damaged),
+    };
+    Ok(Some(Key { text, elsewhere }))
 }
 
 fn put_message(out: &mut Vec<u8>, message: &Message) {
