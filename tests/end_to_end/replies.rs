@@ -232,6 +232,16 @@ async fn a_reply_in_a_transaction_goes_out_with_it_or_not_at_all() {
     service.request(step("COMMIT")).await;
     assert_eq!(alice.message().await.text(), "alone");
 
+    // What is stored takes its reply with it, also when the connection ends behind COMMIT.
+    for frame in [step("BEGIN"), within(send("/topic/7b/answers", "stored")), within(send(&address, "last"))] {
+        service.send(&frame).await;
+    }
+    service.send(&step("COMMIT")).await;
+    service.send(&Frame::new("NONSENSE")).await;
+    service.closed().await;
+    assert_eq!(alice.message().await.text(), "last");
+
+    let mut service = Client::signed_in(&broker, "service").await;
     let refused = [within(send(&address, "refused")), within(send("/nowhere", ""))];
     service.request(step("BEGIN")).await;
     for frame in refused {

@@ -462,7 +462,11 @@ impl Connection {
             stomp::Ending::Refused { refusal, error } => {
                 tracing::debug!(code = refusal.code, message = refusal.message, "refused");
                 self.services.metrics.refused(refusal.code);
-                self.phase = Phase::Over(Ending::Refused { refusal, error });
+                match self.phase {
+                    // Behind a WebSocket's close nothing more may be said.
+                    Phase::Gone { normally, .. } => self.peer_is_gone(normally),
+                    _ => self.phase = Phase::Over(Ending::Refused { refusal, error }),
+                }
             }
             stomp::Ending::Silent => self.phase = Phase::Over(Ending::Silent),
         }
@@ -587,8 +591,7 @@ impl Connection {
 
     /// The end, in a word.
     async fn end(&mut self, mut ending: Ending) -> &'static str {
-        // Whoever replies from here on is told that nobody waits.
-        self.replies = None;
+        self.leave_replies();
         if let Ending::Refused { refusal, error } = ending {
             ending = self.tell_refusal(refusal, error).await;
         }

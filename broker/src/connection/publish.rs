@@ -271,6 +271,11 @@ impl InFlight {
         if landed.is_empty() { Poll::Pending } else { Poll::Ready(landed) }
     }
 
+    /// Whether a reply waits for something to be stored.
+    pub(super) fn has_replies(&self) -> bool {
+        self.appends.iter().any(|(_, append)| !append.replies.is_empty())
+    }
+
     /// Whether nothing is in flight.
     pub(super) fn is_empty(&self) -> bool {
         self.appends.is_empty() && self.others.is_empty()

@@ -133,6 +133,18 @@ impl Connection {
         }
     }
 
+    /// Nobody waits for replies any more. Those of our own that go out with what is on its way to the disk still do.
+    pub(super) fn leave_replies(&mut self) {
+        self.replies = None;
+        if let Some(mut in_flight) = self.in_flight.take_if(|in_flight| in_flight.has_replies()) {
+            tokio::spawn(async move {
+                while !in_flight.is_empty() {
+                    in_flight.next().await;
+                }
+            });
+        }
+    }
+
     /// Says the replies that came, as many as go out in about one write.
     pub(super) fn say_replies(&mut self) {
         while self.outbox.waiting() < BATCH_BYTES && !self.barrier.as_ref().is_some_and(|barrier| barrier.is_full()) {
