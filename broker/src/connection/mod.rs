@@ -123,7 +123,7 @@ enum Outcome {
     /// A room for the held SEND or COMMIT.
     Entered(Result<Arc<Room>, Refusal>),
     /// A SUBSCRIBE.
-    Subscribed { ready: Result<Ready, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
+    Subscribed { ready: Result<Box<Ready>, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
     /// Rooms that appeared, for a subscription to many.
     Joined { serial: u64, generation: u64, sources: Vec<Source> },
 }
