@@ -6,6 +6,7 @@
 //! but the rest of one message.
 
 use bytes::Bytes;
+use homeroom_protocol::AckMode;
 use tokio::time::Instant;
 
 use super::barrier::{Confirmation, Standing};
@@ -30,9 +31,10 @@ struct Parcel {
     bytes: Bytes,
 }
 
-/// How far each log's messages have come, for `ack:auto`.
+/// How far each log's messages have come, for `ack:auto`. What a client acknowledges is settled by nothing else.
 pub(super) fn standings(subscriptions: &mut [Subscription]) -> impl Iterator<Item = &mut Standing> {
-    subscriptions.iter_mut().flat_map(|known| &mut known.sources).map(|source| &mut source.standing)
+    let by_itself = subscriptions.iter_mut().filter(|known| known.ack == AckMode::Auto);
+    by_itself.flat_map(|known| &mut known.sources).map(|source| &mut source.standing)
 }
 
 /// Moves the cursors of all `ack:auto` subscriptions to what is settled.
@@ -166,7 +168,7 @@ impl Connection {
         for subscription in &mut self.subscriptions {
             for source in &mut subscription.sources {
                 source.all_sent();
-                if written {
+                if written && subscription.ack == AckMode::Auto {
                     source.standing.settle_sent();
                 }
             }
