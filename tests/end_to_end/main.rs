@@ -13,6 +13,7 @@ mod conversation;
 mod heart_beats;
 mod limits;
 mod soft_errors;
+mod specification;
 
 mod destinations;
 mod presence;
