@@ -115,6 +115,20 @@ pub(super) const ROWS: &[Row] = &[
         ",
     ),
     row(
+        "1.1",
+        "SUBSCRIBE ack Header",
+        "If the connection fails before a client sends an ACK for the message the server will assume the message has not been processed",
+        "
+        K: login:{u}
+        C: SUBSCRIBE|id:0|destination:{d}|ack:client|durable:true||^SEND|destination:{d}||1^
+        S: MESSAGE|message-id:{m}||1^
+        H:
+        K2: login:{u}
+        C2: SUBSCRIBE|id:0|destination:{d}|ack:client|durable:true||^
+        S2: MESSAGE|message-id:{m}|redelivered:true||1^
+        ",
+    ),
+    row(
         "1.0",
         "ACK",
         "any messages received from that destination will not be considered to have been consumed (by the server) until the message has been acknowledged via an ACK.",

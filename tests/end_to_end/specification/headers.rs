@@ -300,6 +300,28 @@ pub(super) const ROWS: &[Row] = &[
         ",
     ),
     row(
+        "1.2",
+        "Header content-length",
+        "If the frame body contains NULL octets, the frame MUST include a content-length header.",
+        "
+        K:
+        C: SUBSCRIBE|id:0|destination:{d}||^SEND|destination:{d}|content-length:1||^^SEND|destination:{d}||next^
+        S: MESSAGE|content-length:1||^^
+        S: MESSAGE|content-length:4||next^
+        ",
+    ),
+    row(
+        "1.1",
+        "Header content-length",
+        "If a frame's body contains NULL octets, the frame MUST include a content-length header.",
+        "
+        K:
+        C: SUBSCRIBE|id:0|destination:{d}||^SEND|destination:{d}|content-length:1||^^SEND|destination:{d}||next^
+        S: MESSAGE|content-length:1||^^
+        S: MESSAGE|content-length:4||next^
+        ",
+    ),
+    row(
         "1.1 1.2",
         "Header content-type",
         "SHOULD consider the body to be a binary blob.",

@@ -238,6 +238,29 @@ pub(super) const ROWS: &[Row] = &[
         ",
     ),
     row(
+        "1.2",
+        "Frames and Headers",
+        "the SEND and MESSAGE frames MAY include arbitrary user defined headers that SHOULD be considered as being part of the carried message.",
+        "
+        K:
+        C: SEND|destination:{d}|mine:1|content-type:text/x-own||kept^SUBSCRIBE|id:0|destination:{d}|x-stream-offset:first||^
+        S: MESSAGE|mine:1|content-type:text/x-own||kept^
+        ",
+    ),
+    row(
+        "1.2",
+        "Frames and Headers",
+        "STOMP servers MAY use additional headers to give access to features like persistency or expiration.",
+        "
+        K:
+        C: SEND|destination:{d}|receipt:1||kept^SEND|destination:{d}|persistent:false|receipt:2||passing^
+        S: RECEIPT|receipt-id:1|position:*
+        S: RECEIPT|receipt-id:2|-position
+        C: SUBSCRIBE|id:0|destination:{d}|x-stream-offset:first||^
+        S: MESSAGE||kept^
+        ",
+    ),
+    row(
         "1.1 1.2",
         "MESSAGE",
         "in addition to the server specific headers that MAY get added to the frame.",

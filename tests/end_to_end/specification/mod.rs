@@ -22,6 +22,8 @@
 //! | 1.1, 1.2 CONNECT: "clients MUST set the following headers", "clients SHOULD continue to use the CONNECT command" | for clients; what is left out is in rows |
 //! | 1.2 Protocol Negotiation: accept-version "SHOULD be set to a comma separated list of incrementing" versions | for clients; any order is taken |
 //! | 1.1, 1.2 content-length, content-type: SEND "SHOULD include", "SHOULD append ;charset" | for clients; the rows show that neither is needed |
+//! | 1.2 content-type: "its value MUST be a MIME type" | ERROR's is in its rows; MESSAGE's is what the publisher wrote |
+//! | 1.2 Frames and Headers: the lists of REQUIRED and OPTIONAL headers; examples | said again of each frame, in its rows |
 //! | 1.2 Heart-beating: "the receiver SHOULD be tolerant and take into account an error margin", "any new data received … is an indication that the remote end is alive", "MUST send new data … at least every n milliseconds" | moments, not bytes: `heart_beats`, and `protocol/tests/model` to the millisecond |
 //! | 1.2 SUBSCRIBE: "the client MUST send the server ACK frames", "SHOULD send NACK frames" | for clients |
 //! | 1.2 SUBSCRIBE: "MAY redeliver the message to another client" | a topic's message is each subscription's own; the row shows that it comes again |

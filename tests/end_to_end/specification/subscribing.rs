@@ -49,6 +49,16 @@ pub(super) const ROWS: &[Row] = &[
         ",
     ),
     row(
+        "1.1 1.2",
+        "SUBSCRIBE",
+        "STOMP servers MAY support additional server specific headers to customize the delivery semantics of the subscription.",
+        "
+        K:
+        C: SEND|destination:{d}||1^SEND|destination:{d}||2^SUBSCRIBE|id:0|destination:{d}|x-stream-offset:last||^
+        S: MESSAGE|replayed:true||2^
+        ",
+    ),
+    row(
         "1.0",
         "SUBSCRIBE",
         "Stomp brokers may support the selector header",
