@@ -129,6 +129,7 @@ every_engine! {
         cursors_go_with_their_log,
         a_settlement_comes_with_its_record,
         a_settlement_of_a_refused_append_moves_nothing,
+        cursors_settle_together,
         cursors_unused_for_long_are_forgotten;
     together:
         all_logs_of_one_append_have_it,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Epoch, LogName, Offset};
+use crate::{Epoch, LogName, Offset, Settlement};
 
 /// Whose cursor, on which log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +94,9 @@ pub trait Cursors: Send + Sync {
 
     /// Resolves when every save made before the call is durable.
     fn sync(&self) -> BoxFuture<'static, Result<(), CursorsError>>;
+
+    /// Moves several cursors, durably, all of them or none, also across a crash.
+    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'static, Result<(), CursorsError>>;
 
     /// Forgets a cursor, durably. Unknown ones are no error.
     fn forget(&self, key: &CursorKey) -> BoxFuture<'static, Result<(), CursorsError>>;

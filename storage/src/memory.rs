@@ -221,6 +221,12 @@ impl Cursors for Memory {
         ready(Ok(())).boxed()
     }
 
+    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'static, Result<(), CursorsError>> {
+        let mut state = self.state();
+        settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        ready(Ok(())).boxed()
+    }
+
     fn forget(&self, key: &CursorKey) -> BoxFuture<'static, Result<(), CursorsError>> {
         self.state().cursors.remove(key);
         ready(Ok(())).boxed()

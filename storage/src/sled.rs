@@ -48,7 +48,8 @@ use self::state::Shared;
 use crate::keys::KEYS_REMEMBERED;
 use crate::{
     AppendError, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
-    LogError, LogName, Offset, OpenError, Opened, Page, Refusal, Retention, Seek, Settings, Store, Submission,
+    LogError, LogName, Offset, OpenError, Opened, Page, Refusal, Retention, Seek, Settings, Settlement, Store,
+    Submission,
 };
 
 /// The largest record, as [`crate::Record::cost`] counts.
@@ -198,6 +199,10 @@ impl Cursors for Sled {
 
     fn sync(&self) -> BoxFuture<'static, Result<(), CursorsError>> {
         self.ask(Job::SyncCursors, || CursorsError("the store is closed".into()))
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'static, Result<(), CursorsError>> {
+        self.ask(|reply| Job::Settle { settlements, reply }, || CursorsError("the store is closed".into()))
     }
 
     fn forget(&self, key: &CursorKey) -> BoxFuture<'static, Result<(), CursorsError>> {

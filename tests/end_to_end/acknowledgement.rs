@@ -35,6 +35,38 @@ async fn client_acknowledges_all_up_to_it() {
     assert_eq!(last.header("redelivered"), Some("true"), "{last}");
 }
 
+/// Neither what was written to a TCP connection nor what a Pong shows counts for a message that waits for its ACK.
+#[tokio::test]
+async fn nothing_but_an_ack_acknowledges() {
+    let broker = Broker::start().await;
+    for (login, websocket) in [("alice", true), ("bob", false)] {
+        let connected = async || match websocket {
+            true => Client::signed_in(&broker, login).await,
+            false => Client::signed_in_over_tcp(&broker, login).await,
+        };
+        let room = format!("/topic/{login}");
+        let mut student = connected().await;
+        // Pings follow the messages of this one, and their Pongs come before the ACK.
+        student.subscribe("beside", &room, &[DURABLE]).await;
+        student.subscribe("lesson", &room, &[DURABLE, ("ack", "client")]).await;
+        for body in ["1", "2", "3"] {
+            student.publish(&room, body).await;
+        }
+        let messages = student.messages(6).await;
+        if websocket {
+            student.ping().await;
+            student.request(Frame::new("UNSUBSCRIBE").with("id", "none")).await;
+        }
+        let first = messages.iter().find(|message| message.header("ack").is_some()).expect("one to acknowledge");
+        student.ack(first).await;
+        student.hang_up().await;
+
+        let mut student = connected().await;
+        student.subscribe("lesson", &room, &[DURABLE, ("ack", "client")]).await;
+        assert_eq!(student.bodies(2).await, ["2", "3"], "over WebSocket: {websocket}");
+    }
+}
+
 #[tokio::test]
 async fn client_individual_acknowledges_one() {
     let broker = Broker::start().await;

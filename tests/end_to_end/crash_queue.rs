@@ -30,11 +30,11 @@ impl Ledger {
         let marked = message.header("redelivered") == Some("true");
         let count = message.header("delivery-count").map_or(1, |count| count.parse::<u32>().expect("a number"));
         assert_eq!(marked, count > 1, "{message}");
-        self.0.lock().unwrap().entry(job).or_default().push(marked);
+        self.0.lock().expect("nobody panics with the ledger").entry(job).or_default().push(marked);
     }
 
     fn count(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64
+        self.0.lock().expect("nobody panics with the ledger").len() as u64
     }
 }
 
@@ -135,7 +135,7 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
     }
     let broker = setup.start().await;
     let left = drain(&broker, &ledger).await;
-    let seen = ledger.0.lock().unwrap();
+    let seen = ledger.0.lock().expect("nobody panics with the ledger");
     let lost: Vec<u64> = (0..jobs).filter(|job| !seen.contains_key(job)).collect();
     let unmarked: Vec<(&u64, &Vec<bool>)> =
         seen.iter().filter(|(_, seen)| seen.iter().filter(|marked| !**marked).count() > 1).collect();

@@ -287,3 +287,29 @@ mod killed_at_random_moments {
         notes.swap_remove(0)
     }
 }
+
+#[tokio::test]
+async fn a_transaction_of_acks_alone_settles_all_of_them() {
+    let broker = Broker::start().await;
+    let mut client = Client::signed_in(&broker, "alice").await;
+    let durable = [("durable", "true"), ("ack", "client-individual")];
+    client.subscribe("a", "/topic/7a", &durable).await;
+    client.subscribe("b", "/topic/7b", &durable).await;
+    client.subscribe("c", "/queue/grading", &[("ack", "client-individual")]).await;
+    for destination in ["/topic/7a", "/topic/7b", "/queue/grading"] {
+        client.publish(destination, destination).await;
+    }
+    client.send(&Frame::new("BEGIN").with("transaction", "t")).await;
+    for message in client.messages(3).await {
+        client.send(&Frame::new("ACK").with("id", message.need("ack")).with("transaction", "t")).await;
+    }
+    client.request(Frame::new("COMMIT").with("transaction", "t")).await;
+    let broker = broker.killed_and_restarted().await;
+    let mut client = Client::signed_in(&broker, "alice").await;
+    for (id, destination) in [("a", "/topic/7a"), ("b", "/topic/7b")] {
+        let receipt = client.subscribe(id, destination, &durable).await;
+        assert_eq!(receipt.need("missed"), "0", "{receipt}");
+    }
+    let receipt = client.subscribe("c", "/queue/grading", &[("ack", "client-individual")]).await;
+    assert_eq!(receipt.need("missed"), "0", "{receipt}");
+}

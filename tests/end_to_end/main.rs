@@ -14,6 +14,7 @@ mod heart_beats;
 mod limits;
 mod refused_again;
 mod soft_errors;
+mod specification;
 
 mod aliases;
 mod destinations;

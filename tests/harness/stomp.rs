@@ -171,6 +171,11 @@ impl Client {
         connected
     }
 
+    /// From now on headers are shown as they were written, not as they were meant.
+    pub fn show_headers_as_written(&mut self) {
+        self.dialect = Dialect::V1_0;
+    }
+
     /// Decides whether Pings are answered from now on.
     pub fn answer_pings(&mut self, pongs: Pongs) {
         self.pongs = pongs;

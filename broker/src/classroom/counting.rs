@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use homeroom_storage::{
     Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log, LogError, LogName,
-    Offset, OpenError, Opened, Page, Retention, Seek, Store, Submission,
+    Offset, OpenError, Opened, Page, Retention, Seek, Settlement, Store, Submission,
 };
 use tokio::sync::watch;
 
@@ -80,6 +80,10 @@ impl Cursors for Counting {
 
     fn sync(&self) -> BoxFuture<'static, Result<(), CursorsError>> {
         self.inner.sync()
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'static, Result<(), CursorsError>> {
+        self.inner.settle(settlements)
     }
 
     fn forget(&self, key: &CursorKey) -> BoxFuture<'static, Result<(), CursorsError>> {

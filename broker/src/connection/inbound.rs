@@ -102,13 +102,12 @@ impl Connection {
         self.subscriptions.iter().any(|known| known.is_settling)
     }
 
-    /// Takes up the ACKs and NACKs of a transaction, to be stored with its record if it has one. Says whether
-    /// there are any.
-    pub(super) fn acknowledge_all(&mut self, commit: &Commit, with_record: bool) -> bool {
+    /// Takes up the ACKs and NACKs of a transaction, to be stored with it. Says whether there are any.
+    pub(super) fn acknowledge_all(&mut self, commit: &Commit) -> bool {
         let mut any = false;
         for operation in &commit.operations {
             if let Operation::Acknowledge(acknowledge) = operation {
-                any |= self.apply(acknowledge, with_record);
+                any |= self.apply(acknowledge, true);
             }
         }
         any
@@ -140,7 +139,7 @@ impl Connection {
                 // One sync answers all who waited for it, and all would go on at once.
                 step.await;
             }
-            Outcome::Subscribed { ready, id, ticket }
+            Outcome::Subscribed { ready: ready.map(Box::new), id, ticket }
         });
         None
     }
@@ -196,6 +195,7 @@ impl Connection {
     /// Confirms when the cursors that moved so far are on disk.
     pub(super) fn confirm_when_kept(&mut self, ticket: Option<Ticket>) {
         let Some(ticket) = ticket else { return };
+        self.subscriptions.iter().filter_map(|known| known.consumer.as_ref()).for_each(|consuming| consuming.save());
         let store = self.services.registry.store().clone();
         self.in_flight.get_or_insert_default().wait_for(Some(ticket), async move {
             store.sync().await.map_err(|error| refusals::unavailable(&error.to_string()))
@@ -241,7 +241,7 @@ impl Connection {
             }
             Outcome::Subscribed { ready: Ok(ready), ticket, .. } => {
                 self.settle_in();
-                self.subscribed(ready, ticket);
+                self.subscribed(*ready, ticket);
             }
             Outcome::Subscribed { ready: Err(refusal), id, ticket } => {
                 drop(self.decline_subscription(&id, ticket, refusal));

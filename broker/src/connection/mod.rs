@@ -123,7 +123,7 @@ enum Outcome {
     /// A room for the held SEND or COMMIT.
     Entered(Result<Arc<Room>, Refusal>),
     /// A SUBSCRIBE.
-    Subscribed { ready: Result<Ready, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
+    Subscribed { ready: Result<Box<Ready>, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
     /// Rooms that appeared, for a subscription to many.
     Joined { serial: u64, generation: u64, sources: Vec<Source> },
 }
@@ -369,7 +369,12 @@ impl Connection {
         let normally = self.link.kind() == Kind::Tcp || matches!(code, None | Some(1000 | 1005));
         match self.phase {
             Phase::Leaving { .. } => self.peer_left(normally),
-            Phase::Talking => self.phase = Phase::Gone { normally, close_at: Instant::now() + GOOD_BYE },
+            Phase::Talking => {
+                // Nobody is there to read what is subscribed; a SEND that is held asks for its room again.
+                self.busy = None;
+                self.held.take_if(|event| matches!(**event, Event::Subscribe(_)));
+                self.phase = Phase::Gone { normally, close_at: Instant::now() + GOOD_BYE };
+            }
             Phase::Stopping { .. } | Phase::Gone { .. } | Phase::Over(_) => self.peer_is_gone(normally),
         }
     }
@@ -416,7 +421,6 @@ impl Connection {
             }
             match self.session.poll() {
                 Output::Transmit(bytes) => self.answer(&bytes),
-                // Nobody is there to read.
                 Output::Event(Event::Subscribe(_)) if matches!(self.phase, Phase::Gone { .. }) => {}
                 Output::Event(event) if matches!(self.phase, Phase::Talking | Phase::Gone { .. }) => {
                     self.frame_since = None;
@@ -526,13 +530,20 @@ impl Connection {
     fn keep_time(&mut self) {
         let now = Instant::now();
         if self.closes_at().is_some_and(|close_at| now >= close_at) {
-            let stopping = matches!(self.phase, Phase::Stopping { .. });
-            self.phase = Phase::Over(if stopping { Ending::Stopping } else { Ending::Disconnected });
-            return;
+            return self.close();
         }
         self.watch_life(now);
         self.watch_frame(now);
         self.session.timeout(now.into_std());
+    }
+
+    /// The time for a last word is over.
+    fn close(&mut self) {
+        match self.phase {
+            Phase::Stopping { .. } => self.phase = Phase::Over(Ending::Stopping),
+            Phase::Gone { normally, .. } => self.peer_is_gone(normally),
+            Phase::Talking | Phase::Leaving { .. } | Phase::Over(_) => self.phase = Phase::Over(Ending::Disconnected),
+        }
     }
 
     /// When the link is closed from our side. Receipts of what was begun go out before.

@@ -182,16 +182,17 @@ pub(super) struct Landed {
 struct Landing {
     answer: Pin<Box<dyn Future<Output = Result<(), Refusal>> + std::marker::Send>>,
     ticket: Option<Ticket>,
+    settles: bool,
 }
 
 impl Future for Landing {
     type Output = Landed;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
-        let ticket = self.ticket;
+        let (ticket, settles) = (self.ticket, self.settles);
         self.answer.as_mut().poll(context).map(|answer| {
             let result = answer.map(|()| None);
-            Landed { ticket, result, settles: false, log: None, also: Vec::new() }
+            Landed { ticket, result, settles, log: None, also: Vec::new() }
         })
     }
 }
@@ -252,7 +253,16 @@ impl InFlight {
         ticket: Option<Ticket>,
         answer: impl Future<Output = Result<(), Refusal>> + std::marker::Send + 'static,
     ) {
-        self.others.push(Landing { answer: Box::pin(answer), ticket });
+        self.others.push(Landing { answer: Box::pin(answer), ticket, settles: false });
+    }
+
+    /// Waits for cursors that move together.
+    pub(super) fn settle_with(
+        &mut self,
+        ticket: Option<Ticket>,
+        answer: impl Future<Output = Result<(), Refusal>> + std::marker::Send + 'static,
+    ) {
+        self.others.push(Landing { answer: Box::pin(answer), ticket, settles: true });
     }
 
     /// The answers that have come since, at least one; only to be awaited when something is in flight.

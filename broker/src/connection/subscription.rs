@@ -313,11 +313,8 @@ impl Subscription {
         self.save_acknowledged();
     }
 
-    /// Saves what is acknowledged, for all its logs.
+    /// Saves what is acknowledged, for all its logs. What is shared is saved by its keeper, for all consumers at once.
     pub(super) fn save_acknowledged(&mut self) {
-        if let Some(consuming) = &self.consumer {
-            consuming.save();
-        }
         let Some(window) = self.window.as_ref().filter(|_| !self.is_settling) else { return };
         for (index, source) in self.sources.iter_mut().enumerate() {
             let progress = source.acknowledged(window, index);

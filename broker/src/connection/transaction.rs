@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use homeroom_protocol::{Commit, Event, Operation, Refusal};
-use homeroom_storage::Message;
+use homeroom_protocol::{Commit, Event, Operation, Refusal, Ticket};
+use homeroom_storage::{Message, Settlement};
 
 use super::Connection;
 use super::disconnect::{code, refusal};
 use super::inbound::{full, read_reference, unknown_message};
 use super::publish::{self, Publication, ROOMS_MAX, Share};
+use super::refusals;
 use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
 
@@ -55,21 +56,31 @@ impl Connection {
             Err(refusal) => return self.decline(commit.ticket, refusal),
         };
         // Acknowledged and stored together or not at all.
-        let acknowledged = self.acknowledge_all(&commit, !shares.is_empty());
-        let mut shares = shares.into_iter();
-        let Some(first) = shares.next() else {
-            self.save_acknowledged();
-            replies.into_iter().for_each(Prepared::deliver);
-            self.confirm_when_kept(commit.ticket);
-            return None;
-        };
-        let settlements = match acknowledged {
+        let settlements = match self.acknowledge_all(&commit) {
             true => self.subscriptions.iter_mut().flat_map(Subscription::settlements).collect(),
             false => Vec::new(),
+        };
+        let mut shares = shares.into_iter();
+        let Some(first) = shares.next() else {
+            self.settle(settlements, replies, commit.ticket);
+            return None;
         };
         let in_flight = self.in_flight.get_or_insert_default();
         in_flight.append(first, shares.collect(), key, settlements, replies, commit.ticket);
         None
+    }
+
+    /// A transaction that stores nothing but what it acknowledges.
+    fn settle(&mut self, settlements: Vec<Settlement>, replies: Vec<Prepared>, ticket: Option<Ticket>) {
+        let store = self.services.registry.store().clone();
+        self.in_flight.get_or_insert_default().settle_with(ticket, async move {
+            if !settlements.is_empty() {
+                let settled = store.settle(settlements).await;
+                settled.map_err(|error| refusals::unavailable(&error.to_string()))?;
+            }
+            replies.into_iter().for_each(Prepared::deliver);
+            Ok(())
+        });
     }
 
     fn read_transaction(&self, commit: &Commit) -> Result<Joint, Refusal> {

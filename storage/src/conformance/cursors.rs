@@ -211,3 +211,24 @@ pub(super) async fn cursors_unused_for_long_are_forgotten(site: Site) {
     assert_eq!(place(&store, "last term").await, None);
     assert_eq!(place(&store, "last week").await, Some((5, vec![])));
 }
+
+pub(super) async fn cursors_settle_together(mut site: Site) {
+    let store = site.store();
+    let (epoch, other) = (epoch_of(&store, &quiz()).await, epoch_of(&store, &log("other")).await);
+    let settlement = |log: &LogName, epoch, offset| Settlement {
+        key: cursor_key(log, "user:alice"),
+        cursor: cursor(epoch, offset, &[]),
+    };
+    store.save(&cursor_key(&quiz(), "user:alice"), cursor(epoch, 7, &[]));
+    let settled = vec![settlement(&quiz(), epoch, 5), settlement(&log("other"), other, 3)];
+    store.settle(settled).await.unwrap();
+    let store = if site.survives() {
+        drop(store);
+        site.reopen().await
+    } else {
+        store
+    };
+    assert_eq!(place(&store, "user:alice").await, Some((7, vec![])), "only forward");
+    let moved = store.load(&cursor_key(&log("other"), "user:alice")).await.unwrap().unwrap();
+    assert_eq!(moved.offset, Offset(3));
+}

@@ -75,6 +75,7 @@ impl Writer {
                 }
                 Job::Break(lanes) => lanes.break_off(),
                 Job::Open { log, retention, reply } => self.stage_open(log, retention, reply, &mut batch),
+                Job::Settle { settlements, reply } => self.stage_settlements(settlements, reply, &mut batch),
                 Job::SyncCursors(reply) => batch.wait_for_cursors(reply),
                 alone => self.alone(alone),
             }

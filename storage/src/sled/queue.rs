@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::append::Lanes;
-use crate::{Append, CursorsError, LogError, LogName, Offset, Opened, Retention, Slot};
+use crate::{Append, CursorsError, LogError, LogName, Offset, Opened, Retention, Settlement, Slot};
 
 /// Records of one commit at most.
 const BATCH_RECORDS_MAX: usize = 1024;
@@ -28,6 +28,8 @@ pub(crate) enum Job {
     Open { log: LogName, retention: Retention, reply: Reply<Opened, LogError> },
     /// Make all cursors durable.
     SyncCursors(Reply<(), CursorsError>),
+    /// Move cursors, all or none.
+    Settle { settlements: Vec<Settlement>, reply: Reply<(), CursorsError> },
     /// Forget records.
     Trim { log: LogName, up_to: Offset, reply: Reply<(), LogError> },
     /// Forget a log.

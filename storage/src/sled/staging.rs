@@ -10,7 +10,9 @@ use super::queue::Reply;
 use super::state::{LogInner, LogState, Shared};
 use crate::engine::epoch_unlike;
 use crate::keys::Known;
-use crate::{Append, AppendError, Appended, LogError, LogName, Opened, Part, Position, Retention, Settlement};
+use crate::{
+    Append, AppendError, Appended, CursorsError, LogError, LogName, Opened, Part, Position, Retention, Settlement,
+};
 
 impl Writer {
     /// Decides about one append, and stages its records if there are to be any. Nothing is numbered before
@@ -82,6 +84,18 @@ impl Writer {
             batch.write(key, value);
         }
         batch.wait_for_log(Arc::clone(&desk.log), reply);
+    }
+
+    /// Stages cursors that move together or not at all.
+    pub(super) fn stage_settlements(
+        &mut self,
+        settlements: Vec<Settlement>,
+        reply: Reply<(), CursorsError>,
+        batch: &mut Batch,
+    ) {
+        batch.keep_together();
+        settle(&self.shared, settlements, batch);
+        batch.wait_for_cursors(reply);
     }
 
     fn make_log(&mut self, name: LogName, retention: Retention, batch: &mut Batch) -> &mut Desk {

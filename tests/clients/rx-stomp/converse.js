@@ -1,4 +1,5 @@
-// The shared conversation in the words of @stomp/rx-stomp: observables.
+// The shared conversation in the words of @stomp/rx-stomp: observables, as
+// Angular pages like them. Particify's are made with it.
 //
 //   node converse.js ws://HOST:PORT/ws HOST:PORT
 

@@ -1,4 +1,5 @@
-// The shared conversation in the words of stompit: streams over TCP.
+// The shared conversation in the words of stompit: streams over TCP, as services
+// in Node speak to RabbitMQ and ActiveMQ.
 //
 //   node converse.js ws://HOST:PORT/ws HOST:PORT
 

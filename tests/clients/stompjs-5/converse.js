@@ -1,5 +1,5 @@
 // The shared conversation in the words of @stomp/stompjs 5, in the style of
-// its predecessors, callbacks and all, as pages have it that were never rewritten.
+// its predecessors, callbacks and all: pages that were never rewritten have it so.
 //
 //   node converse.js ws://HOST:PORT/ws HOST:PORT
 

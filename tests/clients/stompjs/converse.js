@@ -1,4 +1,5 @@
-// The shared conversation in the words of @stomp/stompjs 7.
+// The shared conversation in the words of @stomp/stompjs 7, which most pages
+// that speak STOMP today are made with.
 //
 //   node converse.js ws://HOST:PORT/ws HOST:PORT
 

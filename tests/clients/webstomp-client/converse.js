@@ -1,4 +1,5 @@
-// The shared conversation in the words of webstomp-client.
+// The shared conversation in the words of webstomp-client, a small library that
+// Artemis and many Spring pages are made with. It closes where others wait.
 //
 //   node converse.js ws://HOST:PORT/ws HOST:PORT
 
