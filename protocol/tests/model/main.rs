@@ -19,7 +19,9 @@ mod seen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use homeroom_protocol::{Accepted, AckMode, Command, Event, Frame, Limits, Output, Refusal, Session, Settings, Ticket};
+use homeroom_protocol::{
+    Accepted, AckMode, Command, Ending, Event, Frame, Limits, Output, Refusal, Session, Settings, Ticket,
+};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -161,6 +163,10 @@ impl Stage {
                     self.session.sent(self.moment());
                 }
                 Output::Closed(ending) => {
+                    // The last word of a refusal goes out with the end.
+                    if let (Ending::Refused { error, .. }, 0) = (&ending, self.closed) {
+                        seen.push(frame(error));
+                    }
                     seen.push(closed(&ending));
                     self.closed += 1;
                     break None;

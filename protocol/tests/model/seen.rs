@@ -33,7 +33,7 @@ pub(crate) fn fit(seen: &Seen, expected: &Expected) -> bool {
                 && header("message") == Some(message)
                 && header("retryable") == Some(if *retryable { "true" } else { "false" })
                 && header("receipt-id") == expected_receipt.as_deref()
-                && header("content-type") == Some("text/plain")
+                && header("content-type") == Some("text/plain;charset=utf-8")
                 && header("version") == version.then_some("1.0,1.1,1.2")
                 && header("reason").is_some_and(|reason| !reason.is_empty())
                 && !body.is_empty()
@@ -67,7 +67,7 @@ pub(crate) fn closed(ending: &Ending) -> Seen {
     match ending {
         Ending::Disconnected => Seen::Closed("disconnected"),
         Ending::Silent => Seen::Closed("silent"),
-        Ending::Refused(_) => Seen::Closed("refused"),
+        Ending::Refused { .. } => Seen::Closed("refused"),
     }
 }
 

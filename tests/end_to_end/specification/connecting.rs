@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
         "The server SHOULD respond back with an ERROR frame",
         "
         C: CONNECT|accept-version:{v}|host:school|heart-beat:often||^
-        S: ERROR|message:bad request|reason:heart-beat of CONNECT must be*|content-type:text/plain
+        S: ERROR|message:bad request|reason:heart-beat of CONNECT must be*|content-type:text/plain;charset=utf-8
         X:
         ",
     ),
@@ -167,7 +167,7 @@ pub(super) const ROWS: &[Row] = &[
         "If the client and server do not share any common protocol versions, then the server MUST respond with an ERROR frame similar to the following and then close the connection",
         "
         C: CONNECT|accept-version:2.0,2.1|host:school||^
-        S: ERROR|version:1.0,1.1,1.2|content-type:text/plain|reason:supported protocol versions are 1.0 1.1 1.2
+        S: ERROR|version:1.0,1.1,1.2|content-type:text/plain;charset=utf-8|reason:supported protocol versions are 1.0 1.1 1.2
         X:
         ",
     ),
@@ -177,7 +177,7 @@ pub(super) const ROWS: &[Row] = &[
         "If the client and server do not share any common protocol versions, then the server SHOULD respond with an ERROR frame",
         "
         C: CONNECT|accept-version:|host:school||^
-        S: ERROR|version:1.0,1.1,1.2|content-type:text/plain|reason:supported protocol versions are 1.0 1.1 1.2
+        S: ERROR|version:1.0,1.1,1.2|content-type:text/plain;charset=utf-8|reason:supported protocol versions are 1.0 1.1 1.2
         X:
         ",
     ),

@@ -89,8 +89,8 @@ pub(super) const ROWS: &[Row] = &[
         r"
         K:
         C: SUBSCRIBE|id:0|destination:{d}||^
-        C: SEND|destination:{d}|priority:7|my own:a\cb|type:quiz|reply-to:/temp-queue/x|correlation-id:1||x^
-        S: MESSAGE|priority:7|my own:a\cb|type:quiz|reply-to:/temp-queue/x|correlation-id:1||x^
+        C: SEND|destination:{d}|priority:7|my own:a\cb|type:quiz|reply-to:/queue/answers|correlation-id:1||x^
+        S: MESSAGE|priority:7|my own:a\cb|type:quiz|reply-to:/queue/answers|correlation-id:1||x^
         ",
     ),
     row(
@@ -100,7 +100,7 @@ pub(super) const ROWS: &[Row] = &[
         "
         K:
         C: SEND|destination:/nowhere/at/all|receipt:r||x^
-        S: ERROR|message:unknown destination|receipt-id:r|content-type:text/plain
+        S: ERROR|message:unknown destination|receipt-id:r|content-type:text/plain;charset=utf-8
         X:
         ",
     ),
@@ -393,7 +393,7 @@ pub(super) const ROWS: &[Row] = &[
         "
         K:
         C: ABORT|transaction:never||^
-        S: ERROR|content-type:text/plain|content-length:68||Send BEGIN with that name first. COMMIT and ABORT end a transaction.^
+        S: ERROR|content-type:text/plain;charset=utf-8|content-length:68||Send BEGIN with that name first. COMMIT and ABORT end a transaction.^
         X:
         ",
     ),

@@ -228,7 +228,7 @@ impl Model {
         let (code, message, reason, remedy) = REFUSAL;
         let code = code.to_string();
         let mut headers = vec![("message", message), ("code", &code), ("reason", reason), ("retryable", "false")];
-        headers.push(("content-type", "text/plain"));
+        headers.push(("content-type", "text/plain;charset=utf-8"));
         headers.extend(receipt_id.map(|id| ("receipt-id", id)));
         if command == "MESSAGE" {
             headers.push(("destination", "/user/queue/errors"));
