@@ -75,7 +75,7 @@ pub enum Closed {
     /// Its session has ended, or it never was.
     Gone,
     /// Too much waits there already.
-    Full(Limits),
+    Full,
 }
 
 /// Why there is no further reply queue.
@@ -117,7 +117,7 @@ impl Directory {
     pub fn reserve(&self, secret: &str, bytes: usize) -> Result<Slot, Closed> {
         let queue = self.locked().get(secret).cloned().ok_or(Closed::Gone)?;
         if !queue.mailbox.locked().admit(bytes, &self.limits) {
-            return Err(Closed::Full(self.limits));
+            return Err(Closed::Full);
         }
         Ok(Slot { queue, bytes, is_used: false })
     }
@@ -272,7 +272,7 @@ mod tests {
         let secret = alice.secret_of("x").expect("the first").to_owned();
         assert!(alice.secret_of("y").is_ok());
         assert_eq!(alice.secret_of("z"), Err(NoQueue::TooMany(2)));
-        let full = |bytes| matches!(directory.reserve(&secret, bytes), Err(Closed::Full(_)));
+        let full = |bytes| matches!(directory.reserve(&secret, bytes), Err(Closed::Full));
         drop(directory.reserve(&secret, 1_000).expect("one always passes"));
         let first = directory.reserve(&secret, 60).expect("there is room");
         assert!(full(41), "bytes");

@@ -15,7 +15,7 @@ use super::envelope;
 use super::publish;
 use super::refusals::{destination_refusal, unavailable};
 use crate::classroom::now_millis;
-use crate::replies::{Closed, NoQueue, OwnQueues, Reply, Slot};
+use crate::replies::{NoQueue, OwnQueues, Reply, Slot};
 use crate::router::{REPLY_QUEUE, reply_queue, temp_queue};
 
 /// Where the answer to a message is to be sent.
@@ -117,19 +117,12 @@ impl Connection {
                 self.services.metrics.published(false, 1);
                 Ok(Some(Prepared { slot, message }))
             }
-            Err(Closed::Gone) => {
-                tracing::debug!("a reply came to a queue that is gone");
+            // Whoever asks and does not read must not end the service that answers.
+            Err(closed) => {
+                tracing::debug!(?closed, "a reply was dropped");
                 self.services.metrics.reply_dropped();
                 Ok(None)
             }
-            Err(Closed::Full(limits)) => Err(refusal(
-                code::LIMIT,
-                "reply queue full",
-                format!("{} replies or {} bytes of them wait for the session that asked", limits.replies, limits.bytes),
-                true,
-                "It was not taken. Send it again when the other side has read some, or have limits.replies and \
-                 limits.reply_bytes raised.",
-            )),
         }
     }
 

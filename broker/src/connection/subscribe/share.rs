@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use homeroom_protocol::{AckMode, Headers, Refusal};
 use homeroom_storage::Offset;
+use tokio::time::Instant;
 
 use super::request::{Request, is_true};
 use super::start::begin;
-use super::{Ready, Services, enter, load};
+use super::{Ready, Services, TRY_AGAIN, enter, load};
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::entry::Mark;
-use crate::classroom::group::{GroupName, Wish};
+use crate::classroom::group::{Exclusive, GroupName, Wish};
 use crate::classroom::reader::Reader;
 use crate::connection::disconnect::{code, refusal};
 use crate::connection::envelope::first_of;
@@ -22,6 +23,8 @@ use crate::router::{Kind, Pattern, segment_of};
 
 /// RabbitMQ's word and ActiveMQ's.
 const EXCLUSIVE_HEADERS: [&str; 2] = ["exclusive", "activemq.exclusive"];
+/// So long is waited for a consumer that has to go first.
+const LEAVING: Duration = Duration::from_secs(1);
 /// The longest name of a group, in bytes: it is a part of the destination of its dead letters.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -144,8 +147,15 @@ pub(super) async fn consume(
         auto_delete: share.auto_delete,
         expires: share.expires,
     };
-    let pattern = request.pattern.clone();
-    let consumer = room.consume(&share.name, pattern, (mark, stored), &wish, bell).map_err(|_| taken(&name))?;
+    let (pattern, give_up) = (request.pattern.clone(), Instant::now() + LEAVING);
+    let consumer = loop {
+        match room.consume(&share.name, pattern.clone(), (mark, stored.clone()), &wish, bell.clone()) {
+            Ok(consumer) => break consumer,
+            Err(Exclusive) if Instant::now() >= give_up => return Err(taken(&name)),
+            // Whoever has said good-bye may not have left yet.
+            Err(Exclusive) => tokio::time::sleep(TRY_AGAIN).await,
+        }
+    };
     Ok(Ready { missed: consumer.waiting(), consumer: Some(consumer), ..Ready::new(request, 0) })
 }
 
