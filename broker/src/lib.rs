@@ -7,7 +7,7 @@
 //! | [`settings`] [`telemetry`] [`metrics`] [`patience`] [`shutdown`] | one idea each | none of the rooms |
 //! | [`transport`] | links: TCP, WebSocket | none of the rooms |
 //! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
-//! | [`http`] | the way to a WebSocket, the lesson page | connection |
+//! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where | none of the rooms |
 //! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
@@ -33,9 +33,11 @@ pub mod auth;
 pub mod classroom;
 pub mod commands;
 pub mod connection;
+mod entrance;
 pub mod http;
 pub mod metrics;
 pub mod patience;
+mod refusals;
 pub mod replies;
 pub mod router;
 pub mod server;

@@ -183,7 +183,7 @@ impl Connection {
     /// returns and is told what is left.
     pub(super) fn end_subscription(&mut self, ended: Filled) {
         let refusal = match ended {
-            Filled::Failed(error) => super::refusals::log_refusal(error),
+            Filled::Failed(error) => crate::refusals::log_refusal(error),
             Filled::Ended => refusal(
                 code::NOT_AVAILABLE,
                 "classroom closed",

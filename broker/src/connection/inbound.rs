@@ -14,7 +14,6 @@ use super::consuming::Consuming;
 use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Landed, Publication, Share};
-use super::refusals;
 use super::soft::Errors;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
@@ -23,6 +22,8 @@ use super::{Connection, Outcome, Phase};
 use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::classroom::registry::Registry;
+use crate::entrance::{enter, full};
+use crate::refusals;
 use crate::router::classroom_of;
 use crate::transport::Kind;
 
@@ -221,7 +222,7 @@ impl Connection {
 
     pub(super) fn enter(&mut self, name: String) {
         let services = self.services.clone();
-        self.wait_for(async move { Outcome::Entered(subscribe::enter(&services, &name).await) });
+        self.wait_for(async move { Outcome::Entered(enter(&services, &name).await) });
     }
 
     fn wait_for(&mut self, outcome: impl Future<Output = Outcome> + std::marker::Send + 'static) {
@@ -454,14 +455,6 @@ pub(super) fn read_reference(reference: &MessageReference) -> Option<(Acknowledg
             read_message_id(message_id).map(|place| (place, subscription.clone()))
         }
     }
-}
-
-/// Why a queue takes so much no more, if it does not.
-pub(super) fn full(room: &Room, bytes: usize) -> Option<Refusal> {
-    let (kept, max) = room.beyond(bytes as u64)?;
-    let reason = format!("/{} keeps {kept} bytes that nobody has acknowledged, {max} are the limit", room.name());
-    let remedy = "It was not stored. Send it again when consumers have come further, or have queues.bytes raised.";
-    Some(refusal(code::LIMIT, "queue full", reason, true, remedy))
 }
 
 pub(super) fn unknown_message() -> Refusal {

@@ -23,7 +23,6 @@ mod gate_tests;
 mod inbound;
 mod outbox;
 mod publish;
-mod refusals;
 mod refused;
 mod repeats;
 mod replies;

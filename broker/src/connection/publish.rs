@@ -9,17 +9,16 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, Stream};
 use homeroom_protocol::{Headers, Refusal, Send, Ticket};
 use homeroom_storage::{
-    Answer, Answers, Append, AppendError, Appended, Engine, Lane, LogName, Message, Offset, Part,
-    Refusal as StoreRefusal, Settlement, Submission,
+    Answer, Answers, Append, Appended, Engine, Lane, LogName, Message, Offset, Part, Settlement, Submission,
 };
 use slab::Slab;
 
 use super::disconnect::{code, refusal};
 use super::envelope;
-use super::refusals::{bad_request, destination_refusal, shorten};
 use super::replies::Prepared;
 use crate::auth::Identity;
 use crate::classroom::{Room, now_millis};
+use crate::refusals::{append_refusal, bad_request, destination_refusal, shorten};
 use crate::router::{Destination, Place, Rules};
 
 /// So many rooms are remembered for the next SEND. A COMMIT to several finds them all here.
@@ -346,44 +345,6 @@ pub(super) fn receipt(appended: Option<&Appended>) -> Vec<(&'static str, String)
         headers.push(("duplicate", "true".to_owned()));
     }
     headers
-}
-
-/// What ERROR says of an append that was not confirmed.
-fn append_refusal(error: &AppendError) -> Refusal {
-    match error {
-        AppendError::Refused(StoreRefusal::TooLarge { .. }) => {
-            let remedy = "Send a smaller message, or a link to what is too large.";
-            refusal(code::LIMIT, "message too large", error.to_string(), false, remedy)
-        }
-        AppendError::Refused(StoreRefusal::KeyConflict { .. }) => {
-            let remedy = "Use a new idempotency-key for each message, and the same one only to retry that message.";
-            refusal(code::DUPLICATE, "idempotency-key in use", error.to_string(), false, remedy)
-        }
-        AppendError::Refused(StoreRefusal::Predecessor | StoreRefusal::Expired) => {
-            let remedy = "It was not stored. Send again what has no receipt, in its order.";
-            refusal(code::NOT_AVAILABLE, "not stored", error.to_string(), true, remedy)
-        }
-        AppendError::Refused(StoreRefusal::Damaged(_)) => {
-            let remedy = "Other classrooms work. Tell the operator: homeroom store verify shows what is damaged.";
-            refusal(code::INTERNAL, "damaged classroom", error.to_string(), false, remedy)
-        }
-        AppendError::Unavailable { full: true, reason } => {
-            let remedy = "It was not stored. Send it again when the operator has made room on the broker's disk.";
-            refusal(code::NOT_AVAILABLE, "storage-full", reason, true, remedy)
-        }
-        AppendError::Unavailable { reason, .. } => refusal(
-            code::NOT_AVAILABLE,
-            "not available",
-            reason,
-            true,
-            "It was not stored. Send it again in a few seconds.",
-        ),
-        AppendError::Unknown { reason } => {
-            let remedy =
-                "It may have been stored. Send it again with the same idempotency-key: then it is stored once.";
-            refusal(code::INTERNAL, "unknown outcome", reason, true, remedy)
-        }
-    }
 }
 
 /// What ERROR says of a frame that does not end.

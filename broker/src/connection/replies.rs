@@ -13,8 +13,8 @@ use super::delivery::BATCH_BYTES;
 use super::disconnect::{code, refusal};
 use super::envelope;
 use super::publish;
-use super::refusals::{destination_refusal, unavailable};
 use crate::classroom::now_millis;
+use crate::refusals::{destination_refusal, unavailable};
 use crate::replies::{NoQueue, OwnQueues, Reply, Slot};
 use crate::router::{REPLY_QUEUE, reply_queue, temp_queue};
 

@@ -7,11 +7,12 @@ use homeroom_storage::{Message, Settlement};
 
 use super::Connection;
 use super::disconnect::{code, refusal};
-use super::inbound::{full, read_reference, unknown_message};
+use super::inbound::{read_reference, unknown_message};
 use super::publish::{self, Publication, ROOMS_MAX, Share};
-use super::refusals;
 use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
+use crate::entrance::full;
+use crate::refusals;
 
 /// So many rooms may be sent to in one transaction. As many are remembered, so that all can be at hand at once.
 const TRANSACTION_ROOMS_MAX: usize = ROOMS_MAX;

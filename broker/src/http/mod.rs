@@ -5,6 +5,7 @@
 
 pub mod origin;
 pub mod page;
+mod problem;
 mod serve;
 mod upgrade;
 

@@ -8,27 +8,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeroom_protocol::{AckMode, Refusal};
-use homeroom_storage::{Cursor, CursorKey, LogError, LogName, Offset};
+use homeroom_storage::{Cursor, CursorKey, LogName, Offset};
 
 use self::request::{DurableName, From};
 pub(super) use self::request::{Request, forgets, read};
 use self::start::{Gap, begin};
 use super::Services;
-use super::disconnect::{code, refusal};
-use super::refusals::{log_refusal, unavailable};
+
 use super::subscription::Source;
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::durable::{Attachment, Progress};
 use crate::classroom::group::Consumer;
 use crate::classroom::reader::Reader;
-use crate::classroom::registry::EnterError;
+use crate::entrance::enter;
+use crate::refusals::unavailable;
 use crate::router::Pattern;
 
 /// A durable subscription waits so long for its cursor to be on disk before it begins.
 const SYNC_WAIT: Duration = Duration::from_secs(2);
-/// Between two tries to reach a store that is unavailable.
-const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// A subscription's logs, ready, and what its RECEIPT says.
 #[derive(Debug)]
@@ -186,22 +184,4 @@ async fn attach(services: &Services, durable: &DurableName, room: &Arc<Room>, be
 
 async fn load(room: &Room, key: &CursorKey) -> Result<Option<Cursor>, Refusal> {
     room.store().load(key).await.map_err(|error| unavailable(&error.to_string()))
-}
-
-/// Enters a room, waiting for a store that is unavailable.
-pub(super) async fn enter(services: &Services, name: &str) -> Result<Arc<Room>, Refusal> {
-    let give_up = tokio::time::Instant::now() + services.settings.delivery.subscribe_wait;
-    loop {
-        match services.registry.enter(name).await {
-            Ok(room) => return Ok(room),
-            Err(EnterError::TooMany(open)) => {
-                let reason = format!("{open} classrooms are open, which is the limit");
-                let remedy = "Raise limits.classrooms in the broker's settings, or use fewer classrooms.";
-                return Err(refusal(code::LIMIT, "too many classrooms", reason, true, remedy));
-            }
-            Err(EnterError::Log(error @ LogError::Damaged(_))) => return Err(log_refusal(error)),
-            Err(EnterError::Log(error)) if tokio::time::Instant::now() >= give_up => return Err(log_refusal(error)),
-            Err(EnterError::Log(_)) => tokio::time::sleep(TRY_AGAIN).await,
-        }
-    }
 }

@@ -11,8 +11,8 @@ use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::envelope::first_of;
-use crate::connection::refusals::{bad_request, destination_refusal, nobody_in_particular, shorten};
 use crate::connection::subscription::POSITIONS_MAX;
+use crate::refusals::{bad_request, destination_refusal, nobody_in_particular, shorten};
 use crate::router::{Pattern, policy};
 use crate::settings::Durable;
 

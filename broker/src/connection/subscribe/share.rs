@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::request::{Request, is_true};
 use super::start::begin;
-use super::{Ready, Services, TRY_AGAIN, enter, load};
+use super::{Ready, Services, load};
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::entry::Mark;
@@ -17,8 +17,9 @@ use crate::classroom::group::{Exclusive, GroupName, Wish};
 use crate::classroom::reader::Reader;
 use crate::connection::disconnect::{code, refusal};
 use crate::connection::envelope::first_of;
-use crate::connection::refusals::{bad_request, destination_refusal, log_refusal, shorten};
 use crate::connection::subscription::Source;
+use crate::entrance::{TRY_AGAIN, enter};
+use crate::refusals::{bad_request, destination_refusal, log_refusal, shorten};
 use crate::router::{Kind, Pattern, segment_of};
 
 /// RabbitMQ's word and ActiveMQ's.

@@ -8,7 +8,7 @@ use super::request::{From, Request, before_now};
 use crate::classroom::Room;
 use crate::classroom::entry::Mark;
 use crate::connection::Services;
-use crate::connection::refusals::log_refusal;
+use crate::refusals::log_refusal;
 use crate::router::{Pattern, policy};
 use crate::settings::Start;
 

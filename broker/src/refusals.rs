@@ -1,13 +1,13 @@
-//! What ERROR says when something is asked for that cannot be had.
+//! What is said when something is asked for that cannot be had, by whichever door.
 
 use homeroom_protocol::Refusal;
-use homeroom_storage::LogError;
+use homeroom_storage::{AppendError, LogError, Refusal as AppendRefusal};
 
-use super::disconnect::{code, refusal};
+use crate::connection::disconnect::{code, refusal};
 use crate::router::DestinationError;
 
 /// A durable subscription belongs to somebody.
-pub(super) fn nobody_in_particular() -> Refusal {
+pub(crate) fn nobody_in_particular() -> Refusal {
     refusal(
         code::BAD_REQUEST,
         "durable subscription without an owner",
@@ -19,17 +19,17 @@ pub(super) fn nobody_in_particular() -> Refusal {
 }
 
 /// A request that makes no sense.
-pub(super) fn bad_request(reason: &str, remedy: &str) -> Refusal {
+pub(crate) fn bad_request(reason: &str, remedy: &str) -> Refusal {
     refusal(code::BAD_REQUEST, "bad request", reason, false, remedy)
 }
 
 /// So much of a client's text is repeated in an error.
-pub(super) fn shorten(text: &str) -> &str {
+pub(crate) fn shorten(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
 }
 
 /// A destination that leads nowhere, or not for this client.
-pub(super) fn destination_refusal(error: &DestinationError) -> Refusal {
+pub(crate) fn destination_refusal(error: &DestinationError) -> Refusal {
     match error {
         DestinationError::MadeByBroker(_) => refusal(
             code::UNKNOWN_DESTINATION,
@@ -71,12 +71,12 @@ fn unknown_destination(reason: &str) -> Refusal {
 }
 
 /// The store cannot be read now.
-pub(super) fn unavailable(reason: &str) -> Refusal {
+pub(crate) fn unavailable(reason: &str) -> Refusal {
     refusal(code::NOT_AVAILABLE, "not available", reason, true, "Try again in a few seconds.")
 }
 
 /// A log that cannot be read.
-pub(super) fn log_refusal(error: LogError) -> Refusal {
+pub(crate) fn log_refusal(error: LogError) -> Refusal {
     match error {
         LogError::Unavailable(reason) => unavailable(&reason),
         LogError::Damaged(reason) => refusal(
@@ -86,5 +86,43 @@ pub(super) fn log_refusal(error: LogError) -> Refusal {
             false,
             "Other classrooms work. Tell the operator: homeroom store verify shows what is damaged.",
         ),
+    }
+}
+
+/// What ERROR says of an append that was not confirmed.
+pub(crate) fn append_refusal(error: &AppendError) -> Refusal {
+    match error {
+        AppendError::Refused(AppendRefusal::TooLarge { .. }) => {
+            let remedy = "Send a smaller message, or a link to what is too large.";
+            refusal(code::LIMIT, "message too large", error.to_string(), false, remedy)
+        }
+        AppendError::Refused(AppendRefusal::KeyConflict { .. }) => {
+            let remedy = "Use a new idempotency-key for each message, and the same one only to retry that message.";
+            refusal(code::DUPLICATE, "idempotency-key in use", error.to_string(), false, remedy)
+        }
+        AppendError::Refused(AppendRefusal::Predecessor | AppendRefusal::Expired) => {
+            let remedy = "It was not stored. Send again what has no receipt, in its order.";
+            refusal(code::NOT_AVAILABLE, "not stored", error.to_string(), true, remedy)
+        }
+        AppendError::Refused(AppendRefusal::Damaged(_)) => {
+            let remedy = "Other classrooms work. Tell the operator: homeroom store verify shows what is damaged.";
+            refusal(code::INTERNAL, "damaged classroom", error.to_string(), false, remedy)
+        }
+        AppendError::Unavailable { full: true, reason } => {
+            let remedy = "It was not stored. Send it again when the operator has made room on the broker's disk.";
+            refusal(code::NOT_AVAILABLE, "storage-full", reason, true, remedy)
+        }
+        AppendError::Unavailable { reason, .. } => refusal(
+            code::NOT_AVAILABLE,
+            "not available",
+            reason,
+            true,
+            "It was not stored. Send it again in a few seconds.",
+        ),
+        AppendError::Unknown { reason } => {
+            let remedy =
+                "It may have been stored. Send it again with the same idempotency-key: then it is stored once.";
+            refusal(code::INTERNAL, "unknown outcome", reason, true, remedy)
+        }
     }
 }

@@ -1,0 +1,99 @@
+//! What is said over HTTP when something cannot be had: problem documents (RFC 9457) with the numbers and
+//! words of ERROR frames.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use homeroom_protocol::Refusal;
+use serde_json::{Map, Value, json};
+
+use crate::connection::disconnect::code;
+
+/// Seconds after which something that is not available now may be asked for again.
+const RETRY_AFTER: &str = "2";
+
+/// A refusal on its way to a client over HTTP.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    refusal: Refusal,
+    status: StatusCode,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// The status is that of the refusal's number.
+    pub(super) fn new(refusal: Refusal) -> Problem {
+        let status = match (refusal.code, refusal.retryable) {
+            (code::UNKNOWN_DESTINATION, _) => StatusCode::NOT_FOUND,
+            (code::LIMIT, true) => StatusCode::TOO_MANY_REQUESTS,
+            (code::LIMIT, false) => StatusCode::PAYLOAD_TOO_LARGE,
+            (code::BAD_REQUEST, _) => StatusCode::BAD_REQUEST,
+            (code::DUPLICATE, _) => StatusCode::CONFLICT,
+            (code::NOT_AVAILABLE, _) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem { refusal, status, more: Map::new() }
+    }
+
+    /// The same with another status.
+    pub(super) fn with_status(self, status: StatusCode) -> Problem {
+        Problem { status, ..self }
+    }
+
+    /// The same with one more member.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        Problem::new(refusal)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Refusal { code, message, reason, retryable, remedy } = self.refusal;
+        let mut document = json!({
+            "type": "about:blank", "title": message, "status": self.status.as_u16(), "detail": reason,
+            "code": code, "retryable": retryable, "remedy": remedy,
+        });
+        if let Value::Object(members) = &mut document {
+            members.extend(self.more);
+        }
+        let mut response = (self.status, Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if retryable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::disconnect::refusal;
+
+    #[test]
+    fn a_refusal_has_the_status_that_says_what_to_do() {
+        for (number, retryable, status) in [
+            (code::UNKNOWN_DESTINATION, false, 404),
+            (code::LIMIT, false, 413),
+            (code::LIMIT, true, 429),
+            (code::BAD_REQUEST, false, 400),
+            (code::DUPLICATE, false, 409),
+            (code::NOT_AVAILABLE, true, 503),
+            (code::INTERNAL, false, 500),
+        ] {
+            let response = Problem::new(refusal(number, "m", "r", retryable, "do")).into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retryable);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
+}
