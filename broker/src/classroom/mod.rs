@@ -9,6 +9,7 @@
 pub mod audience;
 #[cfg(test)]
 mod audience_tests;
+pub mod beginning;
 pub mod bell;
 mod coming;
 #[cfg(test)]

@@ -10,13 +10,14 @@ use std::time::Duration;
 use homeroom_protocol::{AckMode, Refusal};
 use homeroom_storage::{Cursor, CursorKey, LogName, Offset};
 
-use self::request::{DurableName, From};
+use self::request::DurableName;
 pub(super) use self::request::{Request, forgets, read};
-use self::start::{Gap, begin};
+use self::start::begin;
 use super::Services;
 
 use super::subscription::Source;
 use crate::classroom::Room;
+use crate::classroom::beginning::{Beginning, Gap};
 use crate::classroom::bell::Bell;
 use crate::classroom::durable::{Attachment, Progress};
 use crate::classroom::group::Consumer;
@@ -103,7 +104,7 @@ pub(super) async fn join(
     let room = enter(&services, name.as_str()).await?;
     let durable = durable.map(|(owner, name)| DurableName { owner, name, exclusive: true });
     let (id, ack) = (Arc::from(""), AckMode::Auto);
-    let start = Some(From::First);
+    let start = Some(Beginning::First);
     let request = Request {
         id,
         id_given: false,
@@ -139,8 +140,8 @@ async fn place(services: &Services, request: &Request, room: Arc<Room>, bell: &A
         Some(attachment) => load(&room, attachment.key()).await?,
         None => None,
     };
-    let (mark, told) = begin(services, request, &room, stored.as_ref()).await?;
-    let reader = match mark {
+    let begun = begin(services, request, &room, stored.as_ref()).await?;
+    let reader = match begun.mark {
         Some(mark) => Reader::new(room.clone(), request.pattern.clone(), mark, bell.clone()),
         None => Reader::live(room.clone(), request.pattern.clone(), bell.clone()),
     };
@@ -148,10 +149,10 @@ async fn place(services: &Services, request: &Request, room: Arc<Room>, bell: &A
     let mut placed = Placed {
         missed: head.0.saturating_sub(reader.mark().passed().0),
         source: Source::new(reader, head),
-        resumed: told.resumed,
-        gap: told.gap.as_ref().map(Gap::to_string),
+        resumed: begun.resumed,
+        gap: begun.gap.as_ref().map(Gap::to_string),
     };
-    if let (Some(Gap::Range(range)), false) = (&told.gap, request.receipt) {
+    if let (Some(Gap::Range(range)), false) = (&begun.gap, request.receipt) {
         placed.source.reader.announce_gap(*range);
     }
     let Some(attachment) = attachment else { return Ok(placed) };

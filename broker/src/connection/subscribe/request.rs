@@ -8,6 +8,7 @@ use homeroom_storage::{Offset, Position};
 
 use super::share::{self, Share};
 use crate::auth::Identity;
+use crate::classroom::beginning::Beginning;
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::envelope::first_of;
@@ -44,7 +45,7 @@ pub(in crate::connection) struct Request {
     /// How many may be unacknowledged.
     pub(in crate::connection) prefetch: usize,
     /// Where to begin, if it says so.
-    pub(super) start: Option<From>,
+    pub(super) start: Option<Beginning>,
     /// Owner and name, if the cursor is kept.
     pub(in crate::connection) durable: Option<DurableName>,
     /// Whose messages it shares with others, if it does.
@@ -62,20 +63,6 @@ pub(in crate::connection) struct DurableName {
     pub(in crate::connection) name: Arc<str>,
     /// One connection at a time; otherwise all of the owner's share it.
     pub(in crate::connection) exclusive: bool,
-}
-
-/// Where to begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
-    First,
-    Next,
-    Last(u64),
-    /// Behind the first offset that is at least this.
-    At(Offset),
-    /// Not before this time, milliseconds since 1970.
-    Time(u64),
-    /// Behind these positions, each in its log.
-    After(Vec<Position>),
 }
 
 /// Reads a SUBSCRIBE.
@@ -130,7 +117,7 @@ pub(in crate::connection) fn forgets(headers: &Headers) -> bool {
 
 pub(super) fn check_positions(request: &Request, rooms: usize) -> Result<(), Refusal> {
     match &request.start {
-        Some(From::After(_)) if rooms > POSITIONS_MAX => Err(bad_request(
+        Some(Beginning::After(_)) if rooms > POSITIONS_MAX => Err(bad_request(
             &format!("\"after\" covers at most {POSITIONS_MAX} logs, this destination reaches {rooms}"),
             "Subscribe to fewer classrooms, or make the subscription durable: the broker keeps a cursor for each.",
         )),
@@ -190,7 +177,7 @@ fn prefetch(headers: &Headers, default: usize) -> Result<usize, Refusal> {
     }
 }
 
-fn start(headers: &Headers) -> Result<Option<From>, Refusal> {
+fn start(headers: &Headers) -> Result<Option<Beginning>, Refusal> {
     if let Some(text) = headers.get("after") {
         return after(text).map(Some);
     }
@@ -201,13 +188,13 @@ fn start(headers: &Headers) -> Result<Option<From>, Refusal> {
         return rewind(text).map(Some);
     }
     let retroactive = headers.get("activemq.retroactive").is_some_and(is_true);
-    Ok(retroactive.then_some(From::First))
+    Ok(retroactive.then_some(Beginning::First))
 }
 
-fn after(text: &str) -> Result<From, Refusal> {
+fn after(text: &str) -> Result<Beginning, Refusal> {
     let positions: Result<Vec<Position>, _> = text.split(',').map(|part| part.trim().parse()).collect();
     match positions {
-        Ok(positions) if positions.len() <= POSITIONS_MAX => Ok(From::After(positions)),
+        Ok(positions) if positions.len() <= POSITIONS_MAX => Ok(Beginning::After(positions)),
         Ok(_) => {
             Err(bad_request(&format!("\"after\" takes at most {POSITIONS_MAX} positions"), "Subscribe more than once."))
         }
@@ -217,18 +204,18 @@ fn after(text: &str) -> Result<From, Refusal> {
     }
 }
 
-fn stream_offset(text: &str) -> Result<From, Refusal> {
+fn stream_offset(text: &str) -> Result<Beginning, Refusal> {
     let number = |value: &str| value.parse::<u64>().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_digit()));
     let known = match text.split_once('=') {
         None => match text {
-            "first" => Some(From::First),
-            "last" => Some(From::Last(1)),
-            "next" => Some(From::Next),
+            "first" => Some(Beginning::First),
+            "last" => Some(Beginning::Last(1)),
+            "next" => Some(Beginning::Next),
             _ => None,
         },
-        Some(("offset", value)) => number(value).map(|offset| From::At(Offset(offset))),
+        Some(("offset", value)) => number(value).map(|offset| Beginning::At(Offset(offset))),
         // RabbitMQ has it in seconds.
-        Some(("timestamp", value)) => number(value).map(|seconds| From::Time(seconds.saturating_mul(1000))),
+        Some(("timestamp", value)) => number(value).map(|seconds| Beginning::Time(seconds.saturating_mul(1000))),
         Some(_) => None,
     };
     known.ok_or_else(|| {
@@ -237,12 +224,12 @@ fn stream_offset(text: &str) -> Result<From, Refusal> {
     })
 }
 
-fn rewind(text: &str) -> Result<From, Refusal> {
+fn rewind(text: &str) -> Result<Beginning, Refusal> {
     if let Ok(count) = text.parse::<u32>() {
-        return Ok(From::Last(count.into()));
+        return Ok(Beginning::Last(count.into()));
     }
     let age = crate::settings::parse_duration(text);
-    age.map(|age| From::Time(before_now(age))).ok_or_else(|| {
+    age.map(|age| Beginning::Time(before_now(age))).ok_or_else(|| {
         let remedy = "Write how many messages to go back, rewind:10, or how long, rewind:2m.";
         bad_request(&format!("rewind is \"{}\"", shorten(text)), remedy)
     })
@@ -258,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    fn beginning(name: &str, value: &str) -> Result<Option<From>, String> {
+    fn beginning(name: &str, value: &str) -> Result<Option<Beginning>, String> {
         start(&[(name, value)].into_iter().collect()).map_err(|refusal| refusal.reason)
     }
 
@@ -266,19 +253,19 @@ mod tests {
     fn every_spelling_of_a_position_is_read() {
         let position = |epoch, offset| Position::new(Epoch(epoch), Offset(offset));
         for (name, value, expected) in [
-            ("x-stream-offset", "first", From::First),
-            ("x-stream-offset", "last", From::Last(1)),
-            ("x-stream-offset", "next", From::Next),
-            ("x-stream-offset", "offset=7", From::At(Offset(7))),
-            ("x-stream-offset", "timestamp=1700000000", From::Time(1_700_000_000_000)),
-            ("after", "5:7", From::After(vec![position(5, 7)])),
-            ("after", "5:7, 6:9", From::After(vec![position(5, 7), position(6, 9)])),
-            ("rewind", "10", From::Last(10)),
-            ("activemq.retroactive", "true", From::First),
+            ("x-stream-offset", "first", Beginning::First),
+            ("x-stream-offset", "last", Beginning::Last(1)),
+            ("x-stream-offset", "next", Beginning::Next),
+            ("x-stream-offset", "offset=7", Beginning::At(Offset(7))),
+            ("x-stream-offset", "timestamp=1700000000", Beginning::Time(1_700_000_000_000)),
+            ("after", "5:7", Beginning::After(vec![position(5, 7)])),
+            ("after", "5:7, 6:9", Beginning::After(vec![position(5, 7), position(6, 9)])),
+            ("rewind", "10", Beginning::Last(10)),
+            ("activemq.retroactive", "true", Beginning::First),
         ] {
             assert_eq!(beginning(name, value), Ok(Some(expected)), "{name}:{value}");
         }
-        assert!(matches!(beginning("rewind", "2m"), Ok(Some(From::Time(_)))));
+        assert!(matches!(beginning("rewind", "2m"), Ok(Some(Beginning::Time(_)))));
         assert_eq!(beginning("x-other", "1"), Ok(None));
     }
 

@@ -139,7 +139,7 @@ pub(super) async fn consume(
         GroupName::Of { .. } => {
             // A position is for the first of a group: nobody sets the others back.
             let request = Request { start: request.start.clone().filter(|_| stored.is_none()), ..request.clone() };
-            begin(services, &request, &room, stored.as_ref()).await?.0.unwrap_or(Mark::after(room.recent().head()))
+            begin(services, &request, &room, stored.as_ref()).await?.mark.unwrap_or(Mark::after(room.recent().head()))
         }
     };
     let wish = Wish {
