@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cursors::Write;
 use crate::Settings;
@@ -54,8 +53,6 @@ pub(crate) struct Disk {
     db: sled::Db,
     /// The file that holds everything, opened beside sled: sled's own flush does not reach the platter.
     file: File,
-    /// Something was written since the last sync.
-    has_unsynced: AtomicBool,
 }
 
 impl Disk {
@@ -69,7 +66,7 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let file = File::open(dir.join("db"))?;
-        let disk = Disk { db, file, has_unsynced: AtomicBool::new(false) };
+        let disk = Disk { db, file };
         disk.check_place(dir)?;
         disk.settle(dir)?;
         Ok(disk)
@@ -97,46 +94,44 @@ impl Disk {
         Ok(())
     }
 
-    /// Everything written before is durable when this returns.
-    pub(crate) fn commit(&self) -> Result<(), Fault> {
+    /// Writes and removes all of the values or none: durable when this returns.
+    ///
+    /// After a power cut sled finds its own torn end only from the newest segment on whose head says that all
+    /// before was stable, and it says so of what was flushed and not synced. Where single values reach over three
+    /// segments, of 512 KiB each, it may read on behind a tear: pages refer to what is not there, and the store
+    /// cannot be opened any more. A batch holds that word back until all of it is written, so that all of it is
+    /// found again or none. So nothing is written but here, and nothing unsynced lies before it.
+    pub(crate) fn commit(&self, mut values: Vec<Write>) -> Result<(), Fault> {
+        if values.len() > 1 {
+            let mut batch = sled::Batch::default();
+            for (key, value) in values {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            self.db.apply_batch(batch)?;
+        } else if let Some((key, value)) = values.pop() {
+            // Less than a segment, whatever sled does with the page that it belongs to.
+            match value {
+                Some(value) => self.db.insert(key, value)?,
+                None => self.db.remove(key)?,
+            };
+        }
+        self.sync()
+    }
+
+    /// Forgets values, all of them or none: durable when this returns.
+    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Fault> {
+        let values: Vec<Write> = keys.into_iter().map(|key| (key, None)).collect();
+        if values.is_empty() { Ok(()) } else { self.commit(values) }
+    }
+
+    /// What sled keeps in memory is durable when this returns.
+    pub(crate) fn sync(&self) -> Result<(), Fault> {
         self.db.flush()?;
         self.file.sync_data()?;
-        self.has_unsynced.store(false, Ordering::Relaxed);
         Ok(())
-    }
-
-    pub(crate) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
-        self.has_unsynced.store(true, Ordering::Relaxed);
-        self.db.insert(key, value)?;
-        Ok(())
-    }
-
-    pub(crate) fn remove(&self, key: &[u8]) -> Result<(), Fault> {
-        self.has_unsynced.store(true, Ordering::Relaxed);
-        self.db.remove(key)?;
-        Ok(())
-    }
-
-    /// Everything, or nothing, and durable when this returns.
-    ///
-    /// sled finds all of a batch again or none of it as long as it notices where its own log is torn. It
-    /// notices that only from the newest of its segments on whose head says that all before was stable, and
-    /// sled says so of what was not synced. A batch holds that word back until all of it is written. So
-    /// nothing unsynced may lie before the batch, and nothing may follow it before the sync.
-    pub(crate) fn commit_together(&self, writes: impl Iterator<Item = Write>) -> Result<(), Fault> {
-        if self.has_unsynced.load(Ordering::Relaxed) {
-            self.commit()?;
-        }
-        let mut batch = sled::Batch::default();
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.has_unsynced.store(true, Ordering::Relaxed);
-        self.db.apply_batch(batch)?;
-        self.commit()
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {

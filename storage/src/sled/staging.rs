@@ -34,10 +34,6 @@ impl Writer {
         let stored = desk.number(append.messages, key, known, now);
         batch.stage(desk, &stored);
         let appended = desk.appended(stored.record.offset, stored.record.time, false);
-        if append.also.is_empty() && append.settlements.is_empty() {
-            return Ok(appended);
-        }
-        batch.keep_together();
         settle(&self.shared, append.settlements, batch);
         let also = append.also.into_iter().map(|part| self.stage_part(part, now, batch)).collect();
         Ok(Appended { also, ..appended })
