@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct Batch {
     /// In order.
     writes: Vec<Write>,
+    /// Several of them are all or nothing.
+    is_whole: bool,
     logs: BTreeMap<u32, Staged>,
     pub(crate) created: Vec<Arc<LogState>>,
     appends: Vec<Answer>,
@@ -71,6 +73,11 @@ impl Batch {
         !self.syncs.is_empty() || !self.unsettled.is_empty()
     }
 
+    /// More than one value belongs together: then all of the batch does.
+    pub(crate) fn keep_whole(&mut self) {
+        self.is_whole = true;
+    }
+
     /// Writes something.
     pub(crate) fn write(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.writes.push((key, Some(value)));
@@ -93,11 +100,12 @@ impl Batch {
         !self.writes.is_empty() || !self.logs.is_empty() || !self.cursors.is_empty() || !self.syncs.is_empty()
     }
 
-    /// Writes all of it or nothing, and makes it durable.
+    /// Writes all of it, or nothing where something belongs together, and makes it durable.
     pub(crate) fn write_to(&mut self, disk: &Disk) -> Result<(), Fault> {
         let blocks = self.logs.values_mut().flat_map(|staged| staged.packer.take());
         self.writes.extend(blocks.map(|(key, value)| (key, Some(value))));
-        disk.commit(self.writes.drain(..).chain(self.cursors.iter().cloned()).collect())
+        let values = self.writes.drain(..).chain(self.cursors.iter().cloned()).collect();
+        if self.is_whole { disk.commit(values) } else { disk.commit_apart(values) }
     }
 
     /// Where all pages of cursors lie that this batch writes.

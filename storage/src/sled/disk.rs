@@ -47,6 +47,10 @@ impl From<sled::Error> for Fault {
     }
 }
 
+/// Values that are less than a segment together, even where sled writes the whole page of each anew: one of
+/// sixteen values of 6 KiB.
+const APART_MAX: usize = 4;
+
 /// An open database. Dropping the last reference closes its files.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -101,18 +105,24 @@ impl Disk {
     /// segments, of 512 KiB each, it may read on behind a tear: pages refer to what is not there, and the store
     /// cannot be opened any more. A batch holds that word back until all of it is written, so that all of it is
     /// found again or none. So nothing is written but here, and nothing unsynced lies before it.
-    pub(crate) fn commit(&self, mut values: Vec<Write>) -> Result<(), Fault> {
-        if values.len() > 1 {
-            let mut batch = sled::Batch::default();
-            for (key, value) in values {
-                match value {
-                    Some(value) => batch.insert(key, value),
-                    None => batch.remove(key),
-                }
+    pub(crate) fn commit(&self, values: Vec<Write>) -> Result<(), Fault> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in values {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
             }
-            self.db.apply_batch(batch)?;
-        } else if let Some((key, value)) = values.pop() {
-            // Less than a segment, whatever sled does with the page that it belongs to.
+        }
+        self.db.apply_batch(batch)?;
+        self.sync()
+    }
+
+    /// The same where values need not stay together: a few of them are written cheaper one by one.
+    pub(crate) fn commit_apart(&self, values: Vec<Write>) -> Result<(), Fault> {
+        if values.len() > APART_MAX {
+            return self.commit(values);
+        }
+        for (key, value) in values {
             match value {
                 Some(value) => self.db.insert(key, value)?,
                 None => self.db.remove(key)?,

@@ -34,6 +34,10 @@ impl Writer {
         let stored = desk.number(append.messages, key, known, now);
         batch.stage(desk, &stored);
         let appended = desk.appended(stored.record.offset, stored.record.time, false);
+        if append.also.is_empty() && append.settlements.is_empty() {
+            return Ok(appended);
+        }
+        batch.keep_whole();
         settle(&self.shared, append.settlements, batch);
         let also = append.also.into_iter().map(|part| self.stage_part(part, now, batch)).collect();
         Ok(Appended { also, ..appended })
@@ -99,9 +103,6 @@ fn unreadable(fault: &Fault) -> AppendError {
 
 /// Moves cursors in the book, from where they go into the batch before it is written.
 fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) {
-    if settlements.is_empty() {
-        return;
-    }
     let mut book = shared.book();
     for Settlement { key, cursor } in settlements {
         let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };
