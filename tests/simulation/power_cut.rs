@@ -50,6 +50,16 @@ async fn a_power_cut_while_a_store_is_new_loses_nothing_that_was_confirmed() {
     }
 }
 
+/// A tear that sled overlooks costs the whole store: what it reads behind it refers to what is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_cut_in_a_long_commit_loses_nothing_that_was_confirmed() {
+    let load = Load::record(5, Begins::WithLongCommits);
+    for cut in load.recording.cuts(asked("POWER_CUTS", CUTS) / 4) {
+        let losses = load.losses(&cut, Keeps::SomeMore, |_| true).await;
+        assert!(losses.is_empty(), "cut {} lost {}: {:?}", cut.number, losses.len(), &losses[..1]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_our_own_sync_a_power_cut_loses_what_was_confirmed() {
     let load = Load::record(2, Begins::WithAHistory);
@@ -69,6 +79,8 @@ enum Begins {
     Empty,
     /// A store that an earlier load filled, so that sled makes its snapshot and uses segments again.
     WithAHistory,
+    /// The same, of commits that reach over several of sled's segments, and so does what follows.
+    WithLongCommits,
 }
 
 /// A confirmed append.
@@ -89,13 +101,14 @@ struct Load {
 impl Load {
     /// Runs the load under strace.
     fn record(seed: u64, begins: Begins) -> Load {
-        let arguments = |seed: u64| [seed.to_string(), "3000".to_owned()];
-        let history = (begins == Begins::WithAHistory).then(|| arguments(seed * 2));
-        let history = history.as_ref().map(<[String; 2]>::as_slice);
+        let (records, load) = if begins == Begins::WithLongCommits { (720, "long") } else { (3000, "short") };
+        let arguments = |seed: u64| [seed.to_string(), records.to_string(), load.to_owned()];
+        let history = (begins != Begins::Empty).then(|| arguments(seed * 2));
+        let history = history.as_ref().map(<[String; 3]>::as_slice);
         let recording = Recording::of("power_cut_load", history, &arguments(seed * 2 + 1));
         let mut confirmed: Vec<_> = parse(&recording.said_before).map(|it| (0, it)).collect();
         confirmed.extend(recording.said().flat_map(|(moment, line)| parse(line).map(move |it| (moment, it))));
-        assert!(confirmed.len() >= 3000, "{} confirmations", confirmed.len());
+        assert!(confirmed.len() >= records, "{} confirmations", confirmed.len());
         Load { recording, confirmed }
     }
 

@@ -18,7 +18,7 @@ use crate::recording::{Cut, Keeps, Random, Recording, asked};
 use crate::trace::Act;
 
 /// Random moments that the ordinary run looks at.
-const CUTS: u64 = 60;
+const CUTS: u64 = 40;
 /// Commits of which it looks at every step.
 const COMMITS: u64 = 8;
 /// Transactions in the traced run.

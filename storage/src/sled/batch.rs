@@ -25,8 +25,8 @@ use crate::{
 pub(crate) struct Batch {
     /// In order.
     writes: Vec<Write>,
-    /// Written all or not at all.
-    is_together: bool,
+    /// Several of them are all or nothing.
+    is_whole: bool,
     logs: BTreeMap<u32, Staged>,
     pub(crate) created: Vec<Arc<LogState>>,
     appends: Vec<Answer>,
@@ -73,9 +73,9 @@ impl Batch {
         !self.syncs.is_empty() || !self.unsettled.is_empty()
     }
 
-    /// Something in it is more than one value, all or nothing: then so is the batch.
-    pub(crate) fn keep_together(&mut self) {
-        self.is_together = true;
+    /// More than one value belongs together: then all of the batch does.
+    pub(crate) fn keep_whole(&mut self) {
+        self.is_whole = true;
     }
 
     /// Writes something.
@@ -100,21 +100,12 @@ impl Batch {
         !self.writes.is_empty() || !self.logs.is_empty() || !self.cursors.is_empty() || !self.syncs.is_empty()
     }
 
-    /// Writes all of it and makes it durable.
+    /// Writes all of it, or nothing where something belongs together, and makes it durable.
     pub(crate) fn write_to(&mut self, disk: &Disk) -> Result<(), Fault> {
         let blocks = self.logs.values_mut().flat_map(|staged| staged.packer.take());
         self.writes.extend(blocks.map(|(key, value)| (key, Some(value))));
-        let writes = self.writes.drain(..).chain(self.cursors.iter().cloned());
-        if self.is_together {
-            return disk.commit_together(writes);
-        }
-        for (key, value) in writes {
-            match value {
-                Some(value) => disk.put(&key, value)?,
-                None => disk.remove(&key)?,
-            }
-        }
-        disk.commit()
+        let values = self.writes.drain(..).chain(self.cursors.iter().cloned()).collect();
+        if self.is_whole { disk.commit(values) } else { disk.commit_apart(values) }
     }
 
     /// Where all pages of cursors lie that this batch writes.

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cursors::Write;
 use crate::Settings;
@@ -48,14 +47,16 @@ impl From<sled::Error> for Fault {
     }
 }
 
+/// Values that are less than a segment together, even where sled writes the whole page of each anew: one of
+/// sixteen values of 6 KiB.
+const APART_MAX: usize = 4;
+
 /// An open database. Dropping the last reference closes its files.
 #[derive(Debug)]
 pub(crate) struct Disk {
     db: sled::Db,
     /// The file that holds everything, opened beside sled: sled's own flush does not reach the platter.
     file: File,
-    /// Something was written since the last sync.
-    has_unsynced: AtomicBool,
 }
 
 impl Disk {
@@ -69,7 +70,7 @@ impl Disk {
             .mode(sled::Mode::LowSpace)
             .open()?;
         let file = File::open(dir.join("db"))?;
-        let disk = Disk { db, file, has_unsynced: AtomicBool::new(false) };
+        let disk = Disk { db, file };
         disk.check_place(dir)?;
         disk.settle(dir)?;
         Ok(disk)
@@ -97,46 +98,50 @@ impl Disk {
         Ok(())
     }
 
-    /// Everything written before is durable when this returns.
-    pub(crate) fn commit(&self) -> Result<(), Fault> {
-        self.db.flush()?;
-        self.file.sync_data()?;
-        self.has_unsynced.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-
-    pub(crate) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
-        self.has_unsynced.store(true, Ordering::Relaxed);
-        self.db.insert(key, value)?;
-        Ok(())
-    }
-
-    pub(crate) fn remove(&self, key: &[u8]) -> Result<(), Fault> {
-        self.has_unsynced.store(true, Ordering::Relaxed);
-        self.db.remove(key)?;
-        Ok(())
-    }
-
-    /// Everything, or nothing, and durable when this returns.
+    /// Writes and removes all of the values or none: durable when this returns.
     ///
-    /// sled finds all of a batch again or none of it as long as it notices where its own log is torn. It
-    /// notices that only from the newest of its segments on whose head says that all before was stable, and
-    /// sled says so of what was not synced. A batch holds that word back until all of it is written. So
-    /// nothing unsynced may lie before the batch, and nothing may follow it before the sync.
-    pub(crate) fn commit_together(&self, writes: impl Iterator<Item = Write>) -> Result<(), Fault> {
-        if self.has_unsynced.load(Ordering::Relaxed) {
-            self.commit()?;
-        }
+    /// After a power cut sled finds its own torn end only from the newest segment on whose head says that all
+    /// before was stable, and it says so of what was flushed and not synced. Where single values reach over three
+    /// segments, of 512 KiB each, it may read on behind a tear: pages refer to what is not there, and the store
+    /// cannot be opened any more. A batch holds that word back until all of it is written, so that all of it is
+    /// found again or none. So nothing is written but here, and nothing unsynced lies before it.
+    pub(crate) fn commit(&self, values: Vec<Write>) -> Result<(), Fault> {
         let mut batch = sled::Batch::default();
-        for (key, value) in writes {
+        for (key, value) in values {
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
-        self.has_unsynced.store(true, Ordering::Relaxed);
         self.db.apply_batch(batch)?;
-        self.commit()
+        self.sync()
+    }
+
+    /// The same where values need not stay together: a few of them are written cheaper one by one.
+    pub(crate) fn commit_apart(&self, values: Vec<Write>) -> Result<(), Fault> {
+        if values.len() > APART_MAX {
+            return self.commit(values);
+        }
+        for (key, value) in values {
+            match value {
+                Some(value) => self.db.insert(key, value)?,
+                None => self.db.remove(key)?,
+            };
+        }
+        self.sync()
+    }
+
+    /// Forgets values, all of them or none: durable when this returns.
+    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Fault> {
+        let values: Vec<Write> = keys.into_iter().map(|key| (key, None)).collect();
+        if values.is_empty() { Ok(()) } else { self.commit(values) }
+    }
+
+    /// What sled keeps in memory is durable when this returns.
+    pub(crate) fn sync(&self) -> Result<(), Fault> {
+        self.db.flush()?;
+        self.file.sync_data()?;
+        Ok(())
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {

@@ -167,7 +167,7 @@ impl Writer {
         let mut entry = desk.entry();
         entry.deleted = true;
         let (key, value) = entry.encode(log.id);
-        let written = disk.put(&key, value).and_then(|()| disk.commit());
+        let written = disk.commit(vec![(key, Some(value))]);
         drop(disk);
         self.or_fault(written).ok_or_else(|| LogError::Unavailable("the store failed while it deleted".into()))?;
         self.desks.remove(name);
@@ -184,7 +184,7 @@ impl Writer {
     pub(crate) fn last_words(&mut self) {
         if self.disk.is_some() && !self.has_failed() {
             self.write_behind();
-            if let Some(Err(fault)) = self.disk.as_ref().map(|disk| disk.commit()) {
+            if let Some(Err(fault)) = self.disk.as_ref().map(|disk| disk.sync()) {
                 self.fault(&fault);
             }
             if let Err(error) = self.marks.sync() {

@@ -215,7 +215,7 @@ fn open_and_recover(
         cut_back(&disk, &confirmed)?;
     }
     let recovered = recover(&disk, &marks, writes)?;
-    disk.commit()?;
+    disk.sync()?;
     Ok((disk, recovered))
 }
 

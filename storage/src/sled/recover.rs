@@ -95,7 +95,7 @@ fn check_format(disk: &Disk, writes: bool) -> Result<(), Unusable> {
                 Ok(())
             }
         },
-        None if writes => Ok(disk.put(FORMAT_KEY, encode_number(FORMAT_KEY, FORMAT))?),
+        None if writes => Ok(disk.commit(vec![(FORMAT_KEY.to_vec(), Some(encode_number(FORMAT_KEY, FORMAT)))])?),
         None => Ok(()),
     }
 }
@@ -140,14 +140,14 @@ fn ids_of_blocks(disk: &Disk) -> Result<BTreeSet<u32>, Fault> {
 
 /// Removes what lies beyond what was confirmed.
 pub(crate) fn cut_back(disk: &Disk, confirmed: &HashMap<u32, u64>) -> Result<(), Fault> {
+    let mut beyond = Vec::new();
     for id in ids_of_blocks(disk)? {
         let head = confirmed.get(&id).copied().unwrap_or(0);
-        let beyond = disk.range(blocks(id, head + 1, u64::MAX)).map(|pair| pair.map(|(key, _)| key));
-        for key in beyond.collect::<Result<Vec<_>, _>>()? {
-            disk.remove(&key)?;
+        for pair in disk.range(blocks(id, head + 1, u64::MAX)) {
+            beyond.push(pair?.0.to_vec());
         }
     }
-    disk.commit()
+    disk.forget(beyond)
 }
 
 /// A log whose entry is gone: it is named as well as can be, and takes nothing more.
@@ -233,10 +233,8 @@ fn is_whole_block_damaged(disk: &Disk, key: BlockKey) -> Result<bool, Fault> {
 }
 
 fn remove_parts(disk: &Disk, key: BlockKey) -> Result<(), Fault> {
-    for pair in disk.range(blocks(key.log, key.first, key.first)) {
-        disk.remove(&pair?.0)?;
-    }
-    Ok(())
+    let parts = disk.range(blocks(key.log, key.first, key.first)).map(|pair| pair.map(|(key, _)| key.to_vec()));
+    disk.forget(parts.collect::<Result<Vec<_>, _>>()?)
 }
 
 fn look_at_begin(disk: &Disk, log: &mut RecoveredLog) -> Result<(), Fault> {

@@ -39,7 +39,7 @@ impl Writer {
         if append.also.is_empty() && append.settlements.is_empty() {
             return Ok(appended);
         }
-        batch.keep_together();
+        batch.keep_whole();
         settle(&self.shared, append.settlements, batch);
         let also = append.also.into_iter().map(|part| self.stage_part(part, now, batch)).collect();
         Ok(Appended { also, ..appended })
@@ -117,9 +117,6 @@ fn unreadable(fault: &Fault) -> AppendError {
 
 /// Moves cursors in the book, from where they go into the batch before it is written.
 fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) {
-    if settlements.is_empty() {
-        return;
-    }
     let mut book = shared.book();
     for Settlement { key, cursor } in settlements {
         let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };

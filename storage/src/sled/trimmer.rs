@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::appender::{Writer, now};
+use super::cursors::Write;
 use super::desk::known_of;
 use super::disk::{Disk, Fault};
 use super::layout::entry::Totals;
@@ -67,11 +68,12 @@ impl Writer {
         if cuts.is_empty() {
             return Ok(0);
         }
+        let mut notes = Vec::new();
         for cut in &cuts {
-            self.note(disk, cut)?;
+            self.note(disk, cut, &mut notes)?;
         }
-        disk.commit()?;
-        let mut records = 0;
+        disk.commit(notes)?;
+        let (mut records, mut gone) = (0, Vec::new());
         for cut in cuts {
             let Some(desk) = self.desks.get_mut(&cut.name) else { continue };
             let mut inner = desk.log.lock();
@@ -79,29 +81,33 @@ impl Writer {
             inner.trimmed = cut.trimmed;
             inner.oldest = cut.oldest;
             drop(inner);
-            remove_blocks(disk, desk.log.id, cut.trimmed.offset)?;
+            gone.extend(blocks_before(disk, desk.log.id, cut.trimmed.offset)?);
         }
+        disk.forget(gone)?;
         Ok(records)
     }
 
-    /// Writes what is gone, and the keys that outlive their records.
-    fn note(&mut self, disk: &Disk, cut: &Cut) -> Result<(), Fault> {
+    /// What is gone, and the keys that outlive their records, to be written.
+    fn note(&mut self, disk: &Disk, cut: &Cut, notes: &mut Vec<Write>) -> Result<(), Fault> {
         let Some(desk) = self.desks.get_mut(&cut.name) else { return Ok(()) };
+        if !cut.keys.is_empty() {
+            old_keys(disk, desk.log.id, oldest_remembered(now()), notes)?;
+        }
         for known in &cut.keys {
             if desk.key_page.len() == KEYS_PER_PAGE {
                 desk.key_page.clear();
             }
             desk.key_page.push(*known);
             if desk.key_page.len() == KEYS_PER_PAGE {
-                write_keys(disk, desk.log.id, &desk.key_page)?;
+                notes.extend(page_of_keys(desk.log.id, &desk.key_page));
             }
         }
         if !cut.keys.is_empty() {
-            write_keys(disk, desk.log.id, &desk.key_page)?;
-            forget_old_keys(disk, desk.log.id, oldest_remembered(now()))?;
+            notes.extend(page_of_keys(desk.log.id, &desk.key_page));
         }
         let (key, value) = desk.entry_trimmed(cut.trimmed).encode(desk.log.id);
-        disk.put(&key, value)
+        notes.push((key, Some(value)));
+        Ok(())
     }
 
     /// Removes what is left of deleted logs, a slice of each; whether more is to do.
@@ -110,16 +116,15 @@ impl Writer {
         let Some(&log) = self.leftovers.last() else { return Ok(false) };
         let blocks = disk.range(blocks(log, 0, u64::MAX)).take(SLICE);
         let keys = disk.under(&key_pages(log)).take(SLICE);
-        let left: Vec<_> = blocks.chain(keys).map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
-        for key in &left {
-            disk.remove(key)?;
-        }
+        let left: Vec<_> =
+            blocks.chain(keys).map(|pair| pair.map(|(key, _)| key.to_vec())).collect::<Result<_, _>>()?;
         if left.is_empty() {
             // The entry goes last: as long as it is there, nobody takes the mark for a loss.
             self.marks.clear(log)?;
-            disk.remove(&entry_key(log))?;
+            disk.forget([entry_key(log)])?;
             self.leftovers.pop();
         }
+        disk.forget(left)?;
         Ok(!self.leftovers.is_empty())
     }
 }
@@ -211,34 +216,32 @@ impl Cut {
     }
 }
 
-/// Removes blocks whose every record is gone: those before the block that
+/// The blocks whose every record is gone: those before the block that
 /// begins at or below the first kept offset. The last block always stays, it
 /// tells where the log ends.
-fn remove_blocks(disk: &Disk, log: u32, cut: u64) -> Result<(), Fault> {
-    let Some(BlockKey { first: stays, .. }) = block_of(disk, log, cut + 1)? else { return Ok(()) };
+fn blocks_before(disk: &Disk, log: u32, cut: u64) -> Result<Vec<Vec<u8>>, Fault> {
+    let Some(BlockKey { first: stays, .. }) = block_of(disk, log, cut + 1)? else { return Ok(Vec::new()) };
     if stays == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let gone: Vec<_> =
-        disk.range(blocks(log, 0, stays - 1)).map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
-    gone.iter().try_for_each(|key| disk.remove(key))
+    Ok(disk.range(blocks(log, 0, stays - 1)).map(|pair| pair.map(|(key, _)| key.to_vec())).collect::<Result<_, _>>()?)
 }
 
-fn write_keys(disk: &Disk, log: u32, keys: &[Known]) -> Result<(), Fault> {
-    let Some(first) = keys.first() else { return Ok(()) };
-    let key = key_page(log, first.offset.0);
+fn page_of_keys(log: u32, keys: &[Known]) -> Option<Write> {
+    let key = key_page(log, keys.first()?.offset.0);
     let value = encode_keys(&key, keys);
-    disk.put(&key, value)
+    Some((key, Some(value)))
 }
 
-fn forget_old_keys(disk: &Disk, log: u32, oldest: u64) -> Result<(), Fault> {
+/// Adds the removal of pages whose every key is too old to be remembered. Comes first: one of them may be written again.
+fn old_keys(disk: &Disk, log: u32, oldest: u64, notes: &mut Vec<Write>) -> Result<(), Fault> {
     for pair in disk.under(&key_pages(log)) {
         let (key, value) = pair?;
         let is_old = |keys: Vec<Known>| keys.last().is_none_or(|known| known.time < oldest);
         if !decode_keys(&key, &value).is_ok_and(is_old) {
             return Ok(());
         }
-        disk.remove(&key)?;
+        notes.push((key.to_vec(), None));
     }
     Ok(())
 }
