@@ -49,6 +49,8 @@ mod fast_path;
 mod handover;
 mod idle_memory;
 
+mod http_read;
+
 mod every_client;
 mod readme;
 mod stomp_py;

@@ -18,6 +18,7 @@ mod http;
 mod judge;
 mod random;
 mod stomp;
+mod stream;
 mod wait;
 mod websocket;
 
@@ -29,6 +30,7 @@ pub use http::{Answer, get, metric, try_get};
 pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
 pub use stomp::{Client, Close, Heard, Pongs};
+pub use stream::HttpStream;
 pub use wait::{DEADLINE, eventually, within};
 pub use websocket::{Opcode, Piece, WebSocket};
 

@@ -106,6 +106,11 @@ impl Entry {
         Mark { offset: self.record.offset, part: if last { Mark::WHOLE } else { self.index } }
     }
 
+    /// Whether a reader at `mark` has passed it, also one that only knows which message of the record it had last.
+    pub fn is_passed_at(&self, mark: Mark) -> bool {
+        (self.record.offset, self.index) <= (mark.offset, mark.part)
+    }
+
     /// Whether its time is over. Then it is passed over, and whoever is late misses nothing of use.
     pub fn has_expired(&self) -> bool {
         // Most never do, and then nobody looks at the clock.

@@ -254,7 +254,7 @@ impl LogPage {
 
     /// The index of the first entry behind a mark.
     pub(super) fn behind(&self, mark: Mark) -> usize {
-        self.entries.partition_point(|entry| entry.mark() <= mark)
+        self.entries.partition_point(|entry| entry.is_passed_at(mark))
     }
 
     /// Whether it shows a record up to `offset`.

@@ -58,6 +58,39 @@ impl Room {
         Ok(newest)
     }
 
+    /// The newest messages a pattern covers up to an offset, newest first: at most `count`, and about `bytes`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn newest_before(
+        &self,
+        pattern: &Pattern,
+        up_to: Offset,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Vec<Arc<Entry>>, LogError> {
+        let trimmed = self.trimmed().await?;
+        let mut stretch = count as u64;
+        let marks = loop {
+            let after = Offset(up_to.0.saturating_sub(stretch)).max(trimmed);
+            let marks = self.newest_marks(pattern, after, up_to, count).await?;
+            if marks.len() >= count || after <= trimmed {
+                break marks;
+            }
+            stretch = stretch.saturating_mul(8);
+        };
+        let (mut newest, mut taken) = (Vec::new(), 0);
+        for mark in marks.into_iter().rev() {
+            let record = self.record_at(mark.offset).await?;
+            newest.extend(record.entries.into_iter().find(|entry| entry.mark() == mark));
+            taken += newest.last().map_or(0, |entry: &Arc<Entry>| entry.message().cost());
+            if taken >= bytes {
+                break;
+            }
+        }
+        Ok(newest)
+    }
+
     async fn read(&self, after: Offset, up_to: Offset) -> Result<LogPage, LogError> {
         let page = self.store.read(&self.log, after, up_to, PAGE).await?;
         let bytes: usize = page.records.iter().map(|record| record.cost()).sum();

@@ -100,7 +100,7 @@ impl Recent {
         if mark.read_after() < inner.floor {
             return None;
         }
-        let before = inner.entries.iter().rposition(|entry| entry.durable && entry.mark() <= mark);
+        let before = inner.entries.iter().rposition(|entry| entry.durable && entry.is_passed_at(mark));
         let behind_head = mark >= Mark::after(inner.head);
         Some(match before {
             _ if behind_head => inner.next,

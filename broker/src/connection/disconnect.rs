@@ -92,6 +92,8 @@ pub mod code {
     pub const BAD_REQUEST: u16 = 107;
     /// Not now.
     pub const NOT_AVAILABLE: u16 = 108;
+    /// The position is gone, or of another log.
+    pub const UNRECOVERABLE: u16 = 112;
     /// The idempotency key was used for something else.
     pub const DUPLICATE: u16 = 114;
     /// Another connection took the durable subscription over.

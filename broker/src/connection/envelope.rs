@@ -83,6 +83,11 @@ pub fn has_expired(message: &Message, now: u64) -> bool {
     expires.is_some_and(|time: u64| time <= now)
 }
 
+/// Whether a header of a stored message is for readers.
+pub fn is_shown(name: &str) -> bool {
+    name != SESSION
+}
+
 /// Whether a message was sent in this session.
 pub fn is_of_session(message: &Message, session: &str) -> bool {
     message.headers.iter().any(|(name, value)| **name == *SESSION && **value == *session)
@@ -209,7 +214,7 @@ pub fn reply(version: Version, reply: &Reply, number: u64) -> Vec<u8> {
 
 /// The headers of a message that are the publisher's.
 fn shown(message: &Message) -> impl Iterator<Item = (&str, &str)> {
-    message.headers.iter().filter(|(name, _)| **name != *SESSION).map(|(name, value)| (&**name, &**value))
+    message.headers.iter().filter(|(name, _)| is_shown(name)).map(|(name, value)| (&**name, &**value))
 }
 
 /// How a message is named: by its position, or, if no log keeps it, by its

@@ -52,6 +52,7 @@ pub use self::refused::RecentRefusals;
 use self::replies::Replies;
 use self::soft::Errors;
 use self::subscribe::Ready;
+pub use self::subscription::POSITIONS_MAX;
 use self::subscription::{Source, Subscription};
 use self::turn::Turn;
 pub use self::turn::Turns;

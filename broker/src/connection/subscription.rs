@@ -23,7 +23,7 @@ use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
 use crate::router::Pattern;
 
 /// A position names so many logs at most.
-pub(super) const POSITIONS_MAX: usize = 16;
+pub const POSITIONS_MAX: usize = 16;
 
 /// One SUBSCRIBE.
 #[derive(Debug)]

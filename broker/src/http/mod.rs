@@ -3,6 +3,7 @@
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod messages;
 pub mod origin;
 pub mod page;
 mod problem;
@@ -13,15 +14,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use homeroom_protocol::{self as stomp, Version};
 
 pub use self::origin::Origins;
+use self::page::is_known as known_tag;
+use self::problem::Problem;
 pub use self::serve::{Deadlines, Site, serve};
+use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
+use crate::connection::disconnect::{code, refusal};
 
 /// What HTTP handlers share.
 #[derive(Debug)]
@@ -51,7 +56,12 @@ impl Door {
 
 /// What the public listener answers beside `/ws` and `/stomp`, which never get here.
 fn routes(door: Arc<Door>) -> Router {
-    Router::new().route("/v1/time", get(time)).route("/v1/info", get(info)).with_state(door).merge(page::routes())
+    Router::new()
+        .route("/v1/time", get(time))
+        .route("/v1/info", get(info))
+        .route("/v1/messages", get(messages::read))
+        .with_state(door)
+        .merge(page::routes())
 }
 
 /// The broker's clock, for countdowns that all see alike.
@@ -69,6 +79,22 @@ async fn info(State(door): State<Arc<Door>>) -> impl IntoResponse {
         "idempotency_keys_remembered_seconds": caps.keys_remembered.as_secs(),
         "record_bytes_max": caps.record_bytes_max,
     }))
+}
+
+/// Who asks. Until rights arrive, the name is taken at its word, as STOMP's `login` is.
+fn person(headers: &HeaderMap) -> Identity {
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let encoded =
+        basic.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let decoded = encoded.and_then(|(_, encoded)| data_encoding::BASE64.decode(encoded.trim().as_bytes()).ok());
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    Identity::new(text.split_once(':').map(|(user, _)| user), None)
+}
+
+/// What is said when there are as many connections as are allowed.
+fn busy() -> Problem {
+    let reason = "the broker has as many connections as limits.connections allows, or is stopping";
+    Problem::new(refusal(code::NOT_AVAILABLE, "busy", reason, true, "Try again in a few seconds."))
 }
 
 fn json(value: &serde_json::Value) -> impl IntoResponse + use<> {

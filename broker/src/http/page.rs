@@ -63,7 +63,7 @@ fn answer(name: &str, keep: &'static str, headers: &HeaderMap) -> Response {
 }
 
 /// RFC 9110, 13.1.2: a list of entity tags or `*`, compared weakly.
-fn is_known(tag: &str, headers: &HeaderMap) -> bool {
+pub(super) fn is_known(tag: &str, headers: &HeaderMap) -> bool {
     headers
         .get_all(IF_NONE_MATCH)
         .iter()

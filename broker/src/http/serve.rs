@@ -9,13 +9,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use bytes::Bytes;
 use futures_util::future::Either;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -52,7 +54,7 @@ pub struct Site {
 
 /// The answer to one request: WebSockets are answered at once, all else by the routes.
 type Answer = Result<Response<Body>, Infallible>;
-type Answering = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
+type Answers = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>>>;
 
 impl Site {
     /// The public listener: WebSockets, the page, and what services ask.
@@ -66,7 +68,7 @@ impl Site {
         Arc::new(Site { routes: TowerToHyperService::new(routes), door: None, deadlines, shutdown })
     }
 
-    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
+    fn answer(&self, mut request: Request<Incoming>, activity: &Arc<Activity>, peer: SocketAddr) -> Answers {
         if let Some(door) = self.door.as_deref().filter(|_| upgrade::is_at(request.uri().path())) {
             activity.touch();
             let (response, agreed) = upgrade::answer(door, &request);
@@ -76,13 +78,12 @@ impl Site {
             }
             return Either::Left(ready(Ok(response)));
         }
-        activity.answering.fetch_add(1, Ordering::Relaxed);
-        let (answer, activity) = (self.routes.call(request), activity.clone());
+        request.extensions_mut().insert(peer);
+        let (answering, answer) = (Answering::begin(activity), self.routes.call(request));
+        // An answer that streams is being answered until its end.
         Either::Right(Box::pin(async move {
-            let answer = answer.await;
-            activity.touch();
-            activity.answering.fetch_sub(1, Ordering::Relaxed);
-            answer
+            let response = answer.await?;
+            Ok(response.map(|body| Body::new(Streamed { body, _answering: answering })))
         }))
     }
 }
@@ -94,6 +95,49 @@ struct Activity {
     last_millis: AtomicU64,
     answering: AtomicU32,
     agreed: OnceLock<Agreed>,
+}
+
+/// Something is being answered as long as this lives.
+struct Answering(Arc<Activity>);
+
+impl Answering {
+    fn begin(activity: &Arc<Activity>) -> Answering {
+        activity.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(activity.clone())
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that is being answered until its end.
+struct Streamed {
+    body: Body,
+    _answering: Answering,
+}
+
+impl hyper::body::Body for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Activity {
@@ -124,7 +168,7 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
     let (deadlines, activity) = (site.deadlines, Activity::new());
     let answer = {
         let (site, activity) = (site.clone(), activity.clone());
-        service_fn(move |request| site.answer(request, &activity))
+        service_fn(move |request| site.answer(request, &activity, peer))
     };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -33,6 +33,7 @@ pub struct Metrics {
     delivered: Family<Transport, Counter>,
     dispatched: Family<Transport, Counter>,
     turned_away: Family<TurnedAway, Counter>,
+    readers: Family<Reader, Gauge>,
     replies_dropped: Counter,
 }
 
@@ -61,6 +62,30 @@ struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Published {
     persistent: &'static str,
+}
+
+/// How somebody reads over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reads {
+    /// A long poll.
+    Poll,
+    /// An event stream, or lines of JSON.
+    Stream,
+}
+
+/// Somebody reads over HTTP as long as this lives.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reader {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,8 +128,11 @@ impl Metrics {
         let replies_dropped = Counter::default();
         let help = "Replies for sessions that were gone";
         registry.register("replies_dropped", help, replies_dropped.clone());
+        let readers = Family::<Reader, Gauge>::default();
+        registry.register("http_readers", "Long polls and streams over HTTP now", readers.clone());
         Arc::new(Metrics {
             registry,
+            readers,
             connections,
             opened,
             closed,
@@ -117,6 +145,17 @@ impl Metrics {
             turned_away,
             replies_dropped,
         })
+    }
+
+    /// Somebody reads over HTTP until what this gives is dropped.
+    pub fn reads(&self, kind: Reads) -> Counted {
+        let kind = match kind {
+            Reads::Poll => "poll",
+            Reads::Stream => "stream",
+        };
+        let gauge = self.readers.get_or_create(&Reader { kind }).clone();
+        gauge.inc();
+        Counted(gauge)
     }
 
     /// A link is open.

@@ -9,6 +9,8 @@ pub enum Segment {
     One,
     /// `**`, `#` or `>`: any number of segments, none included. Always last.
     Rest,
+    /// As [`Segment::Rest`], and what the broker makes as well. Nobody writes it.
+    Everything,
 }
 
 impl Segment {
@@ -16,7 +18,7 @@ impl Segment {
     pub fn literal(&self) -> Option<&str> {
         match self {
             Segment::Literal(text) => Some(text),
-            Segment::One | Segment::Rest => None,
+            Segment::One | Segment::Rest | Segment::Everything => None,
         }
     }
 
@@ -25,7 +27,7 @@ impl Segment {
         match self {
             Segment::Literal(text) => **text == *segment,
             Segment::One => !segment.starts_with('$'),
-            Segment::Rest => false,
+            Segment::Rest | Segment::Everything => false,
         }
     }
 }
@@ -47,6 +49,13 @@ impl Pattern {
         Pattern { segments: segments.into(), room_segments, exact }
     }
 
+    /// Everything in one room, also what the broker makes there.
+    pub fn everything_in(room: &str) -> Pattern {
+        let named = room.split('/').map(|segment| Segment::Literal(segment.into()));
+        let segments: Vec<Segment> = named.chain([Segment::Everything]).collect();
+        Pattern { room_segments: segments.len() - 1, segments: segments.into(), exact: None }
+    }
+
     /// The room's name, if the pattern names exactly one.
     pub fn room(&self) -> Option<String> {
         let named = self.segments.get(..self.room_segments)?;
@@ -61,6 +70,9 @@ impl Pattern {
         }
         let mut segments = path.split('/');
         for wanted in &self.segments {
+            if *wanted == Segment::Everything {
+                return true;
+            }
             if *wanted == Segment::Rest {
                 return segments.all(|segment| !segment.starts_with('$'));
             }
@@ -76,7 +88,7 @@ impl Pattern {
         let mut wanted = self.segments.iter();
         for segment in room.split('/') {
             match wanted.next() {
-                Some(Segment::Rest) => return true,
+                Some(Segment::Rest | Segment::Everything) => return true,
                 Some(pattern) if pattern.takes(segment) => {}
                 _ => return false,
             }
@@ -92,7 +104,7 @@ impl Pattern {
             .map(|segment| match segment {
                 Segment::Literal(text) => text,
                 Segment::One => "*",
-                Segment::Rest => "**",
+                Segment::Rest | Segment::Everything => "**",
             })
             .collect();
         format!("/{}", texts.join("/"))

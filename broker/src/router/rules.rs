@@ -76,7 +76,9 @@ impl Rules {
                     return Err(DestinationError::MadeByBroker(written.to_owned()));
                 }
                 Segment::Literal(text) => push_segment(&mut path, text),
-                Segment::One | Segment::Rest => return Err(DestinationError::Wildcard(written.to_owned())),
+                Segment::One | Segment::Rest | Segment::Everything => {
+                    return Err(DestinationError::Wildcard(written.to_owned()));
+                }
             }
         }
         if kind == Kind::Private && is_of_the_broker(&segments) {

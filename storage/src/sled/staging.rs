@@ -93,7 +93,7 @@ impl Writer {
         reply: Reply<(), CursorsError>,
         batch: &mut Batch,
     ) {
-        batch.keep_together();
+        batch.keep_whole();
         settle(&self.shared, settlements, batch);
         batch.wait_for_cursors(reply);
     }

@@ -1,0 +1,65 @@
+//! `/v1/messages`: the logs over HTTP, with the positions of every other door.
+//!
+//! | Request | Room |
+//! | --- | --- |
+//! | GET | [`page`]: history and short polling |
+//! | GET with `wait` | [`page`]: long polling |
+//! | GET with `Accept: text/event-stream` or `application/x-ndjson` | [`stream`] |
+//!
+//! All of them begin a [`reading`] as [`ask`] says, and write what it finds as
+//! [`shape`] has it.
+
+mod ask;
+mod page;
+mod reading;
+mod shape;
+mod stream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+
+use self::ask::Ask;
+use self::stream::Format;
+use super::Door;
+use super::problem::Problem;
+
+/// `GET /v1/messages`.
+pub(super) async fn read(
+    State(door): State<Arc<Door>>,
+    Extension(peer): Extension<SocketAddr>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&door, peer, &query, &headers).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(
+    door: &Arc<Door>,
+    peer: SocketAddr,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let format = wanted(headers);
+    let ask = Ask::read(query, headers, format.is_some())?;
+    match format {
+        Some(format) => stream::open(door, peer, ask, format).await,
+        None if ask.reverse => page::backwards(door, &ask, headers).await,
+        None => page::forwards(door, peer, ask, headers).await,
+    }
+}
+
+/// The kind of stream that is asked for; `None` for a page.
+fn wanted(headers: &HeaderMap) -> Option<Format> {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut types = accepted.flat_map(|value| value.split(',')).filter_map(|part| part.split(';').next());
+    types.find_map(|name| match name.trim() {
+        "text/event-stream" => Some(Format::Events),
+        "application/x-ndjson" => Some(Format::Lines),
+        _ => None,
+    })
+}
