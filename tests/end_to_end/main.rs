@@ -49,6 +49,7 @@ mod fast_path;
 mod handover;
 mod idle_memory;
 
+mod doors;
 mod http_read;
 
 mod every_client;
