@@ -48,7 +48,7 @@ impl Door {
     }
 }
 
-/// What the public listener answers beside `/ws` and `/stomp`, which never get here.
+/// What the public listener answers beside the ways to a WebSocket, which never get here.
 fn routes(door: Arc<Door>) -> Router {
     Router::new().route("/v1/time", get(time)).route("/v1/info", get(info)).with_state(door).merge(page::routes())
 }
