@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use super::ParseValueError;
 
-/// The broker answers these itself, and all below those that end in a slash.
-const OWN: [&str; 6] = ["/", "/ws", "/stomp", "/v1", "/v1/", "/assets/"];
+/// The broker answers these itself, and all that begins with the others.
+const OWN: [&str; 4] = ["/", "/ws", "/stomp", "/v1"];
+const BELOW_OWN: [&str; 2] = ["/v1/", "/assets/"];
 
 /// `http.websocket_paths`: the path of a request, exactly as clients write it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +36,7 @@ impl FromStr for WebSocketPath {
                  for example \"/api/ws/websocket\"",
             ));
         }
-        let is_own = |own: &&str| text == *own || own.len() > 1 && own.ends_with('/') && text.starts_with(*own);
-        if OWN.iter().any(|own| is_own(&own)) {
+        if OWN.contains(&text) || BELOW_OWN.iter().any(|own| text.starts_with(own)) {
             return Err(ParseValueError::new(format!(
                 "the broker itself answers \"{text}\": choose another path, or leave it out and use /ws or /stomp, \
                  where WebSocket is always offered"
