@@ -142,31 +142,6 @@ async fn the_receipt_of_disconnect_comes_before_the_close() {
     later.messages(40).await;
 }
 
-/// Some clients send, say goodbye and close in one breath, so that all of it comes at once.
-#[tokio::test]
-async fn what_was_sent_before_the_close_counts() {
-    let broker = Broker::start().await;
-    let parting: String =
-        (0..20).map(|number| format!("SEND\ndestination:/topic/7b\n\nparting word {number}\0")).collect();
-    for goodbye in ["DISCONNECT\nreceipt:bye\n\n\0", ""] {
-        let said = format!("{parting}{goodbye}");
-        let mut student = Client::signed_in(&broker, "alice").await;
-        let [high, low] = u16::try_from(said.len()).expect("a short text").to_be_bytes();
-        let unmasked = [0; 4];
-        let close = [&[0x88, 0x80 | 2], &unmasked[..], &1000_u16.to_be_bytes()].concat();
-        let all = [&[0x81, 0x80 | 126, high, low], &unmasked[..], said.as_bytes(), &close].concat();
-        student.socket().write_raw(&all).await.expect("the socket takes it");
-        assert_eq!(student.closed().await.code, Some(1000), "nothing follows the answer to its Close");
-
-        let mut student = Client::signed_in_over_tcp(&broker, "alice").await;
-        student.send_bytes(said.as_bytes()).await;
-        student.hang_up().await;
-    }
-    let mut later = Client::signed_in(&broker, "bob").await;
-    later.subscribe("s", "/topic/7b", &[("x-stream-offset", "first")]).await;
-    assert_eq!(later.bodies(80).await.last().map(String::as_str), Some("parting word 19"));
-}
-
 #[tokio::test]
 async fn a_refusal_says_why_and_what_to_do_and_whether_to_come_back() {
     let broker = Broker::start().await;

@@ -1,6 +1,6 @@
 //! Every STOMP client that people use, unmodified, goes through one conversation in each version it speaks.
 //!
-//! `tests/clients/conversation/` holds it for Node's clients, `tests/clients/stomp.py/steps.py` for Python's. What a
+//! `tests/clients/conversation/` holds it for Node's clients, `tests/clients/stomp.py/` for Python's. What a
 //! client cannot do is skipped with the reason; the table in `tests/README.md` says it, and is compared here.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const SETTINGS: &str = r#"
 "#;
 
 /// What every client says something about, in each version.
-const STEPS: [&str; 26] = [
+const STEPS: [&str; 31] = [
     "connect",
     "heart-beats",
     "receipt of SEND",
@@ -29,6 +29,11 @@ const STEPS: [&str; 26] = [
     "transactions",
     "ack in a transaction",
     "durable subscription",
+    "work queue",
+    "dead letters",
+    "browse a queue",
+    "private destination",
+    "request and reply",
     "1 MiB",
     "1 MiB in 8 KiB chunks",
     "binary body",

@@ -11,6 +11,7 @@
 
 mod conversation;
 mod heart_beats;
+mod last_words;
 mod limits;
 mod refused_again;
 mod soft_errors;

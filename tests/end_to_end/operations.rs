@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, Setup, eventually, get, metric};
+use homeroom_tests::{Broker, Client, Setup, WebSocket, eventually, get, metric};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 #[tokio::test]
@@ -96,6 +97,38 @@ async fn it_does_not_listen_to_the_world_unless_told() {
 }
 
 #[tokio::test]
+async fn websockets_are_offered_at_further_paths_where_the_settings_name_them() {
+    const FURTHER: [&str; 2] = ["/websocket/websocket", "/api/ws/websocket"];
+    let named = Broker::start_with(&format!("[http]\nwebsocket_paths = {FURTHER:?}")).await;
+    for path in ["/ws", "/stomp"].iter().chain(&FURTHER) {
+        let stream = TcpStream::connect(named.http()).await.expect("it listens");
+        let mut client = Client::upgraded(stream, path, &["v12.stomp"]).await;
+        client.connect(&[]).await;
+        client.publish("/topic/7b/quiz", path).await;
+        client.disconnect().await;
+        refused(&named, path, &[("Origin", "https://evil.example")], 403).await;
+        assert_eq!(get(named.http(), path).await.status, 426, "{path}");
+    }
+    let unnamed = Broker::start().await;
+    for (broker, path) in [(&named, "/websocket"), (&named, "/websocket/websocket/"), (&unnamed, FURTHER[0])] {
+        refused(broker, path, &[], 404).await;
+    }
+    let with_a_query = upgrade(&named, "/websocket/websocket?access_token=x", &[]).await;
+    assert!(with_a_query.is_ok(), "what follows a question mark is not part of the path");
+}
+
+/// An upgraded WebSocket, or the head of the answer.
+async fn upgrade(broker: &Broker, path: &str, headers: &[(&str, &str)]) -> Result<WebSocket, String> {
+    let stream = TcpStream::connect(broker.http()).await.expect("it listens");
+    WebSocket::open(stream, path, &["v12.stomp"], headers).await
+}
+
+async fn refused(broker: &Broker, path: &str, headers: &[(&str, &str)], status: u16) {
+    let head = upgrade(broker, path, headers).await.err().unwrap_or_else(|| panic!("{path} {headers:?} was let in"));
+    assert!(head.contains(&format!(" {status}")), "{path} {headers:?}: {head}");
+}
+
+#[tokio::test]
 async fn pages_of_other_sites_are_turned_away() {
     let broker = Broker::start_with("[http]\nallowed_origins = [\"https://school.example\"]").await;
     for (origin, allowed) in [
@@ -106,11 +139,10 @@ async fn pages_of_other_sites_are_turned_away() {
         ("http://school.example".to_owned(), false),
         ("null".to_owned(), false),
     ] {
-        let stream = tokio::net::TcpStream::connect(broker.http()).await.expect("it listens");
-        let opened = homeroom_tests::WebSocket::open(stream, "/ws", &["v12.stomp"], &[("Origin", &origin)]).await;
-        match opened {
-            Ok(_) => assert!(allowed, "{origin} was let in"),
-            Err(head) => assert!(!allowed && head.contains(" 403"), "{origin}: {head}"),
+        let from = [("Origin", origin.as_str())];
+        match allowed {
+            true => assert!(upgrade(&broker, "/ws", &from).await.is_ok(), "{origin} was turned away"),
+            false => refused(&broker, "/ws", &from, 403).await,
         }
     }
 }

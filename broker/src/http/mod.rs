@@ -54,7 +54,8 @@ impl Door {
     }
 }
 
-/// What the public listener answers beside `/ws` and `/stomp`, which never get here.
+/// What the public listener answers beside the ways to a WebSocket, which never get here. The setting
+/// `http.websocket_paths` refuses what is answered here: a new route is added to its list.
 fn routes(door: Arc<Door>) -> Router {
     Router::new()
         .route("/v1/time", get(time))

@@ -69,7 +69,7 @@ impl Site {
     }
 
     fn answer(&self, mut request: Request<Incoming>, activity: &Arc<Activity>, peer: SocketAddr) -> Answers {
-        if let Some(door) = self.door.as_deref().filter(|_| upgrade::is_at(request.uri().path())) {
+        if let Some(door) = self.door.as_deref().filter(|door| upgrade::is_at(door, request.uri().path())) {
             activity.touch();
             let (response, agreed) = upgrade::answer(door, &request);
             if let Some(agreed) = agreed {

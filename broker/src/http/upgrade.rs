@@ -18,8 +18,9 @@ use crate::transport::websocket::Framing;
 pub(super) struct Agreed(Option<Version>);
 
 /// Whether a path is a way to a WebSocket.
-pub(super) fn is_at(path: &str) -> bool {
+pub(super) fn is_at(door: &Door, path: &str) -> bool {
     matches!(path, "/ws" | "/stomp")
+        || door.services.settings.http.websocket_paths.iter().any(|own| own.as_str() == path)
 }
 
 /// Answers the handshake. What was agreed on, if one may come in, goes to [`converse`] once the answer has left.

@@ -16,6 +16,7 @@ mod sections;
 mod setting;
 pub(crate) mod units;
 mod values;
+mod websocket_path;
 
 pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
 pub use layers::{Flag, Sources};
@@ -26,6 +27,7 @@ pub use sections::{
     Delivery, Destinations, Http, Limits, Listen, Log, Presence, Queues, Settings, Shutdown, Stomp, Storage,
 };
 pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
+pub use websocket_path::WebSocketPath;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use homeroom_storage::Retention;
 
-use super::{ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Start, Unprefixed};
+use super::{
+    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Start, Unprefixed,
+    WebSocketPath,
+};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -153,6 +156,8 @@ impl Default for Queues {
 pub struct Http {
     /// Origins of other sites whose pages may connect. Pages of the broker's own host always may.
     pub allowed_origins: Vec<Origin>,
+    /// Where WebSocket is offered beside `/ws` and `/stomp`.
+    pub websocket_paths: Vec<WebSocketPath>,
     /// From the first byte of a request to the end of its headers.
     pub header_timeout: Duration,
     /// Bytes of a request's headers.
@@ -165,6 +170,7 @@ impl Default for Http {
     fn default() -> Http {
         Http {
             allowed_origins: Vec::new(),
+            websocket_paths: Vec::new(),
             header_timeout: Duration::from_secs(5),
             header_bytes_max: 16 * KIB,
             upgrade_timeout: Duration::from_secs(10),

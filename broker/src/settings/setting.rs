@@ -10,7 +10,8 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    ClassroomPattern, ClassroomShape, Durable, Engine, LogFormat, Origin, ParseValueError, Start, Unprefixed, units,
+    ClassroomPattern, ClassroomShape, Durable, Engine, LogFormat, Origin, ParseValueError, Start, Unprefixed,
+    WebSocketPath, units,
 };
 
 /// A value of one key. Texts from the environment and from flags are read like
@@ -232,6 +233,7 @@ impl<T: Listed> Setting for Vec<T> {
 pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
 impl Listed for Origin {}
 impl Listed for ClassroomShape {}
+impl Listed for WebSocketPath {}
 
 fn parsed<T: FromStr<Err = ParseValueError>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: ParseValueError| {

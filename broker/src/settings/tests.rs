@@ -82,6 +82,10 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("destinations.private", "[destinations]\nprivate = [\"/user/topic/**\"]"),
     ("http.allowed_origins", "[http]\nallowed_origins = [\"*\"]"),
     ("http.allowed_origins", "[http]\nallowed_origins = [\"https://school.example/lessons\"]"),
+    ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/websocket/websocket\", \"api/ws\"]"),
+    ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/websocket?token=1\"]"),
+    ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/v1/time\"]"),
+    ("http.websocket_paths", "[http]\nwebsocket_paths = [1]"),
     ("log.filter", "[log]\nfilter = \"homeroom=loud\""),
     ("log.format", "[log]\nformat = \"xml\""),
     ("classrooms[0].match", "[[classrooms]]\nmatch = \"\""),
@@ -208,6 +212,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
         ("HOMEROOM__STOMP__HEARTBEAT_TOLERANCE", "3"),
         ("HOMEROOM__STOMP__SHARED_LOGINS", "guest, pupil"),
         ("HOMEROOM__HTTP__ALLOWED_ORIGINS", "https://a.example,https://b.example:8443"),
+        ("HOMEROOM__HTTP__WEBSOCKET_PATHS", "/websocket/websocket, /api/ws/websocket"),
         ("HOMEROOM__LISTEN__OPEN_TO_ANYONE", "true"),
         ("HOMEROOM__PRESENCE__GRACE", "1m"),
     ];
@@ -217,6 +222,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
     assert_eq!(settings.stomp.heartbeat_tolerance, 3.0);
     assert_eq!(settings.stomp.shared_logins.iter().collect::<Vec<_>>(), ["guest", "pupil"]);
     assert_eq!(settings.http.allowed_origins[1].as_str(), "https://b.example:8443");
+    assert_eq!(settings.http.websocket_paths[1].as_str(), "/api/ws/websocket");
     assert!(settings.listen.open_to_anyone);
     assert_eq!(settings.presence.grace.as_secs(), 60);
 }
@@ -258,7 +264,7 @@ fn the_documented_rule_for_classrooms_can_be_used() {
 
 #[test]
 fn what_is_printed_can_be_loaded() {
-    let text = "[http]\nallowed_origins = [\"https://a.example\"]\n[retention]\nrecords = 5\n\
+    let text = "[http]\nallowed_origins = [\"https://a.example\"]\nwebsocket_paths = [\"/a\", \"/b\"]\n[retention]\nrecords = 5\n\
                 [[classrooms]]\nmatch = \"7*\"\nretention.age = \"1d\"\n[[classrooms]]\nmatch = \"8\"\n";
     let loaded = load_with(text, &[("HOMEROOM__LISTEN__STOMP", "off")], &[]).unwrap();
     let printed = loaded.to_string();

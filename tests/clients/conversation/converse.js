@@ -57,6 +57,9 @@ class Step {
     const room = `${description.name}-${version}`.replace(/[ .]/g, "-");
     this.place = `/topic/${room}/quiz`;
     this.otherPlace = `/topic/${room}/answers`;
+    this.queue = `/queue/${room}/jobs`;
+    /** Prefixes of logins that no other step has. */
+    this.room = room;
   }
 
   /** Opens a connection of this client; it is gone when the step is over. */
@@ -80,7 +83,8 @@ class Step {
     try {
       await work();
       for (const { stray } of this.#talks) {
-        if (stray.length > 0) throw new Error(`a MESSAGE without its subscription: ${JSON.stringify(stray)}`);
+        const unexpected = stray.size > 0 && JSON.stringify((await stray.take(stray.size)).map(({ headers }) => headers));
+        if (unexpected) throw new Error(`a MESSAGE without its subscription: ${unexpected}`);
       }
       this.say("passed");
     } catch (error) {

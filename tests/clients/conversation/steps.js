@@ -1,9 +1,11 @@
 // The conversation, step by step. A step that is added here is added in
-// `stomp.py/steps.py`, in `every_client.rs` and in the table of tests/README.md too.
+// `stomp.py`, in `every_client.rs` and in the table of tests/README.md too.
 
 import assert from "node:assert/strict";
 import { acknowledgements } from "./acknowledgements.js";
 import { bodies } from "./bodies.js";
+import { privates } from "./privates.js";
+import { queues } from "./queues.js";
 import { refusals } from "./refusals.js";
 
 /** Longer than client and broker forgive silence: they expect a life sign each second. */
@@ -108,7 +110,15 @@ const subscriptions = [
   },
 ];
 
-export const steps = [...connections, ...acknowledgements, ...bodies, ...refusals, ...subscriptions];
+export const steps = [
+  ...connections,
+  ...acknowledgements,
+  ...queues,
+  ...privates,
+  ...bodies,
+  ...refusals,
+  ...subscriptions,
+];
 
 /** The last step: the broker's process is stopped, not ended, so that nothing but silence comes. */
 export const frozen = {

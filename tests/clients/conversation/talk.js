@@ -4,7 +4,7 @@
 //   version, hello            what CONNECTED said
 //   subscribe(place, headers) → {inbox, receipt, unsubscribe()}, confirmed where the client can ask for it
 //   send(place, body, headers) → RECEIPT's headers; the body is a string or a Uint8Array
-//   ack(message), nack(message) → RECEIPT's headers
+//   ack(message), nack(message, headers) → RECEIPT's headers
 //   begin()                   → {send(place, body), ack(message), commit(), abort()}
 //   leave()                   → RECEIPT's headers of DISCONNECT
 //   drop()                    breaks the line without a word
@@ -18,8 +18,8 @@ export class Talk {
   #end;
   #receipts = new Map();
 
-  /** Messages of a subscription that this connection does not have. */
-  stray = [];
+  /** Messages of a subscription that this connection does not have: replies, and nothing else. */
+  stray = new Inbox(this);
 
   /** What ended it, once it has: {error: {headers, body}} or {closed: why}. */
   ended = new Promise((resolve) => (this.#end = resolve));
@@ -27,6 +27,11 @@ export class Talk {
   /** For adapters: the connection is over. */
   end(how) {
     this.#end(how);
+  }
+
+  /** Where the replies to `/temp-queue/{name}` come. A library that must be told of them says so to itself here. */
+  replies(_name) {
+    return this.stray;
   }
 
   /** For adapters: a RECEIPT came. */

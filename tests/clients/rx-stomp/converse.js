@@ -27,7 +27,7 @@ class Observables extends Talk {
       ...(chunk && { splitLargeFrames: true, maxWebSocketChunkSize: chunk }),
     });
     this.rx.stompErrors$.subscribe(({ headers, body }) => this.end({ error: { headers, body } }));
-    this.rx.unhandledMessage$.subscribe(({ headers }) => this.stray.push(headers));
+    this.rx.unhandledMessage$.subscribe((message) => this.stray.put(received(message)));
     this.rx.unhandledReceipts$.subscribe(({ headers }) => this.confirmed(headers));
   }
 
@@ -70,9 +70,9 @@ class Observables extends Talk {
     return came;
   }
 
-  nack({ frame }) {
+  nack({ frame }, headers) {
     const { receipt, came } = this.receipt("nack");
-    frame.nack({ receipt });
+    frame.nack({ ...headers, receipt });
     return came;
   }
 

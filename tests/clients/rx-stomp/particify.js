@@ -1,9 +1,9 @@
 // A participant's page as Particify has it: RxStomp, no heart-beats from the
 // broker, back after a second, streams of a room watched by their routing keys.
 //
-//   node particify.js ws://HOST:PORT/ws LOGIN ROOM
+//   node particify.js ws://HOST:PORT/api/ws/websocket LOGIN ROOM
 //
-// Input: `drop` breaks the socket.
+// Input: `drop` breaks the socket, `send DESTINATION BODY` sends, without a receipt.
 
 import { RxStomp, RxStompState } from "@stomp/rx-stomp";
 import { createInterface } from "node:readline";
@@ -24,7 +24,7 @@ rx.configure({
 });
 rx.stompErrors$.subscribe(({ headers, body }) => say("failed", { headers, body }));
 rx.unhandledReceipts$.subscribe(({ headers }) => say("watching", { headers }));
-const headers = { "ars-user-id": login, "ars-role": "PARTICIPANT" };
+const headers = { "content-type": "application/json", "ars-user-id": login, "ars-role": "PARTICIPANT" };
 const streams = ["feedback.stream", "state.changed", "content-4711.answers-changed.stream"];
 for (const stream of streams) {
   const watched = rx.watch(`/topic/${room}.${stream}`, { ...headers, receipt: stream });
@@ -33,7 +33,9 @@ for (const stream of streams) {
 rx.activate();
 
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line === "drop") {
+  const [word, destination, body] = line.split(" ");
+  if (word === "send") rx.publish({ destination, body, headers });
+  if (word === "drop") {
     rx.stompClient.forceDisconnect();
     await firstValueFrom(rx.connectionState$.pipe(filter((state) => state === RxStompState.CLOSED)));
     say("dropped");

@@ -11,7 +11,8 @@ import threading
 import traceback
 
 from lesson import say
-from steps import STEPS, prepare_frozen
+from queue_steps import STEPS
+from steps import prepare_frozen
 from talk import Talk
 
 transport, url, tcp = sys.argv[1:]
@@ -28,6 +29,7 @@ CANNOT_IN_1_0 = {
     "frozen broker": NO_HEARTBEATS,
     "ack client-individual": "STOMP 1.0 has no client-individual",
     "nack": "STOMP 1.0 has no NACK",
+    "dead letters": "STOMP 1.0 has no NACK",
     "escaped header": "STOMP 1.0 cannot spell a line end in a header",
 }
 
@@ -38,6 +40,7 @@ class Lesson:
     def __init__(self, name, version):
         self.name, self.version, self.talks = name, version, []
         room = f"{name}-{version}".replace(" ", "-").replace(".", "-")
+        self.room, self.queue = room, f"/queue/{room}/jobs"
         self.place, self.other_place = f"/topic/{room}/quiz", f"/topic/{room}/answers"
 
     def open(self, **options):
@@ -55,7 +58,8 @@ class Lesson:
     def run(self, work):
         try:
             work()
-            stray = [talk.stray for talk in self.talks if talk.stray]
+            # The end of a conversation leaves a None.
+            stray = [frame.headers for talk in self.talks for frame in talk.stray.queue if frame]
             assert not stray, f"a MESSAGE without its subscription: {stray}"
             self.say("passed")
         except Exception:

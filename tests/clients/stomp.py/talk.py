@@ -2,6 +2,8 @@
 
 import queue
 import threading
+from contextlib import suppress
+from socket import SHUT_RDWR
 
 import stomp
 from stomp.adapter.ws import WSStompConnection
@@ -23,7 +25,8 @@ class Talk(stomp.ConnectionListener):
     def __init__(self, transport, address, version, login=None, heartbeat=0, binary=False):
         self.version, self.counter = version, 0
         self.receipts, self.inboxes = queue.Queue(), {}
-        self.stray, self.error, self.ended = [], None, threading.Event()
+        # Replies, and nothing else: messages of a subscription that this connection does not have.
+        self.stray, self.error, self.ended = queue.Queue(), None, threading.Event()
         options = {"auto_decode": not binary}
         if version != "1.0":
             options |= {"heartbeats": (heartbeat, heartbeat), "heart_beat_receive_scale": HEARTBEAT_SCALE}
@@ -41,8 +44,7 @@ class Talk(stomp.ConnectionListener):
         self.connected.put(frame)
 
     def on_message(self, frame):
-        inbox = self.inboxes.get(frame.headers.get("subscription"))
-        inbox.put(frame) if inbox else self.stray.append(frame.headers)
+        self.inboxes.get(frame.headers.get("subscription"), self.stray).put(frame)
 
     def on_receipt(self, frame):
         self.receipts.put(frame)
@@ -57,7 +59,7 @@ class Talk(stomp.ConnectionListener):
     def finish(self):
         """Wakes whoever waits."""
         self.ended.set()
-        for waiting in (self.receipts, *self.inboxes.values()):
+        for waiting in (self.receipts, self.stray, *self.inboxes.values()):
             waiting.put(None)
 
     def taken(self, what, waiting):
@@ -121,13 +123,13 @@ class Talk(stomp.ConnectionListener):
         """ACK, confirmed."""
         self.answer(self.connection.ack, message)
 
-    def nack(self, message):
+    def nack(self, message, **headers):
         """NACK, confirmed."""
-        self.answer(self.connection.nack, message)
+        self.answer(self.connection.nack, message, **headers)
 
-    def answer(self, frame, message):
+    def answer(self, frame, message, **headers):
         receipt = self.asking("acknowledge")
-        frame(*self.names(message), receipt=receipt)
+        frame(*self.names(message), receipt=receipt, **headers)
         self.confirmed(receipt)
 
     def names(self, message):
@@ -159,4 +161,8 @@ class Talk(stomp.ConnectionListener):
 
     def drop(self):
         """Breaks the line without a word."""
+        # A WebSocket's descriptor is only closed, which breaks nothing while the library's thread reads from it.
+        if line := getattr(self.connection.transport.socket, "sock", None):
+            with suppress(OSError):
+                line.shutdown(SHUT_RDWR)
         self.connection.transport.disconnect_socket()

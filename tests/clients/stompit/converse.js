@@ -41,6 +41,15 @@ class Stompit extends Talk {
     return this;
   }
 
+  /** It ends a conversation in which an unknown subscription has a message. */
+  replies(name) {
+    const inbox = new Inbox(this);
+    this.client.setImplicitSubscription(`/temp-queue/${name}`, "auto", async (error, frame) => {
+      if (!error) inbox.put(await received(frame));
+    });
+    return inbox;
+  }
+
   /** Options that ask for a RECEIPT, and the promise of it. */
   confirming(what) {
     const { receipt, came } = this.receipt(what);
@@ -74,9 +83,9 @@ class Stompit extends Talk {
     return came;
   }
 
-  nack({ frame }) {
+  nack({ frame }, headers = {}) {
     const [options, came] = this.confirming("nack");
-    this.client.nack(frame, {}, options);
+    this.client.nack(frame, headers, options);
     return came;
   }
 

@@ -21,7 +21,7 @@ class Callbacks extends Talk {
     if (heartbeat) this.client.heartbeat = { incoming: heartbeat, outgoing: heartbeat };
     if (chunk) Object.assign(this.client, { splitLargeFrames: true, maxWebSocketChunkSize: chunk });
     this.client.onreceipt = (frame) => this.confirmed(frame.headers);
-    this.client.onreceive = ({ headers }) => this.stray.push(headers);
+    this.client.onreceive = (message) => this.stray.put(received(message));
     this.connectHeaders = login ? { login, ...headers } : headers;
   }
 
@@ -69,9 +69,9 @@ class Callbacks extends Talk {
     return came;
   }
 
-  nack({ frame }) {
+  nack({ frame }, headers) {
     const { receipt, came } = this.receipt("nack");
-    frame.nack({ receipt });
+    frame.nack({ ...headers, receipt });
     return came;
   }
 

@@ -25,7 +25,7 @@ class StompJs extends Talk {
       ...(chunk && { splitLargeFrames: true, maxWebSocketChunkSize: chunk }),
       onStompError: ({ headers, body }) => this.end({ error: { headers, body } }),
       onWebSocketClose: ({ code }) => this.end({ closed: code }),
-      onUnhandledMessage: ({ headers }) => this.stray.push(headers),
+      onUnhandledMessage: (message) => this.stray.put(received(message)),
     });
   }
 
@@ -69,8 +69,8 @@ class StompJs extends Talk {
     return came;
   }
 
-  nack({ frame }) {
-    const [asking, came] = this.confirming("nack");
+  nack({ frame }, headers) {
+    const [asking, came] = this.confirming("nack", headers);
     frame.nack(asking);
     return came;
   }

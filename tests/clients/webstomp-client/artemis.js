@@ -1,7 +1,8 @@
 // A student's page as TUM Artemis has had it for years: webstomp-client, STOMP
-// 1.2 alone, an empty CONNECT, subscriptions named after the session.
+// 1.2 alone, subscriptions named after the session. Its CONNECT is empty, since
+// a cookie says who it is; where that matters, a LOGIN other than - says so here.
 //
-//   node artemis.js ws://HOST:PORT/ws DESTINATION…
+//   node artemis.js ws://HOST:PORT/websocket/websocket LOGIN DESTINATION…
 //
 // Input: `send DESTINATION BODY` sends what a page compressed.
 
@@ -10,7 +11,7 @@ import webstomp from "webstomp-client";
 import { WebSocket } from "ws";
 
 Object.assign(globalThis, { WebSocket });
-const [, , url, ...channels] = process.argv;
+const [, , url, login, ...channels] = process.argv;
 const say = (event, details) => process.stdout.write(`${JSON.stringify({ event, ...details })}\n`);
 
 const client = webstomp.client(url, {
@@ -19,7 +20,7 @@ const client = webstomp.client(url, {
   protocols: ["v12.stomp"],
 });
 const ended = (what) => say("failed", { headers: what.headers, code: what.code });
-const connected = await new Promise((resolve) => client.connect({}, resolve, ended));
+const connected = await new Promise((resolve) => client.connect(login === "-" ? {} : { login }, resolve, ended));
 channels.forEach((channel, number) => {
   const heard = ({ headers, body }) => say("message", { channel, headers, body });
   client.subscribe(channel, heard, { id: `${connected.headers.session}-${number}`, receipt: channel });

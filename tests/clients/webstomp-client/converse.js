@@ -18,7 +18,7 @@ class Webstomp extends Talk {
     this.client = webstomp.over(this.socket, { protocols, debug: false, ...beats });
     if (chunk) this.client.maxWebSocketFrameSize = chunk;
     this.client.onreceipt = (frame) => this.confirmed(frame.headers);
-    this.client.onreceive = ({ headers }) => this.stray.push(headers);
+    this.client.onreceive = (frame) => this.stray.put(received(frame));
     this.connectHeaders = login ? { login, ...headers } : { ...headers };
   }
 
@@ -38,7 +38,7 @@ class Webstomp extends Talk {
   async subscribe(place, headers) {
     const inbox = new Inbox(this);
     const { receipt, came } = this.receipt("subscribe");
-    const heard = (frame) => inbox.put({ headers: frame.headers, body: frame.body, frame });
+    const heard = (frame) => inbox.put(received(frame));
     // It makes ids of the time and a number below 1000, which may meet.
     const id = receipt;
     const subscription = this.client.subscribe(place, heard, { id, ...headers, receipt });
@@ -62,9 +62,9 @@ class Webstomp extends Talk {
     return came;
   }
 
-  nack({ frame }) {
+  nack({ frame }, headers) {
     const { receipt, came } = this.receipt("nack");
-    frame.nack({ receipt });
+    frame.nack({ ...headers, receipt });
     return came;
   }
 
@@ -85,6 +85,10 @@ class Webstomp extends Talk {
   drop() {
     this.socket.terminate();
   }
+}
+
+function received(frame) {
+  return { headers: frame.headers, body: frame.body, frame };
 }
 
 await converse({
