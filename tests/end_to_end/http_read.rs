@@ -29,6 +29,11 @@ async fn problem(broker: &Broker, query: &str, headers: &[(&str, &str)]) -> Valu
     problem
 }
 
+async fn ask(method: &str, broker: &Broker, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let answer = HttpStream::ask(method, broker.http(), path, headers).await;
+    (answer.status, answer.text().await)
+}
+
 fn bodies(page: &Value) -> Vec<&str> {
     page["messages"]
         .as_array()
@@ -304,6 +309,26 @@ async fn a_cursor_is_that_of_the_durable_subscription_of_its_name() {
     let answer = get(&broker, &format!("destination={QUIZ}&cursor=board"), &headers).await;
     let rest: Value = serde_json::from_str(&answer.text().await).expect("JSON");
     assert_eq!(bodies(&rest), ["1", "2"]);
+
+    // What was read over HTTP is read for STOMP too, and the other way round.
+    let path = format!("/v1/cursors/board?destination={QUIZ}");
+    let at = rest["messages"][0]["position"].as_str().expect("a position");
+    assert_eq!(ask("PUT", &broker, &format!("{path}&position={at}"), &headers).await, (204, String::new()));
+    let broker = broker.killed_and_restarted().await;
+    let shown = ask("GET", &broker, &path, &headers).await;
+    assert_eq!(shown, (200, format!("{{\"position\":\"{at}\"}}")));
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    let receipt = alice.subscribe("board", QUIZ, &[("durable", "true"), ("ack", "client")]).await;
+    assert_eq!(receipt.need("missed"), "1", "{receipt}");
+    assert_eq!(alice.message().await.text(), "2");
+    alice.disconnect().await;
+    for position in ["x", "1:1", "0:0"] {
+        assert_eq!(ask("PUT", &broker, &format!("{path}&position={position}"), &headers).await.0, 400, "{position}");
+    }
+    assert_eq!(ask("PUT", &broker, &path, &headers).await.0, 400);
+    assert_eq!(ask("GET", &broker, &path, &[]).await.0, 400, "nobody in particular has no cursor");
+    assert_eq!(ask("DELETE", &broker, &path, &headers).await, (204, String::new()));
+    assert_eq!(ask("GET", &broker, &path, &headers).await.0, 404);
 }
 
 #[tokio::test]

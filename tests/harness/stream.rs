@@ -23,8 +23,16 @@ impl HttpStream {
     /// # Panics
     /// When nobody answers within the deadline.
     pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::ask("GET", address, path, headers).await
+    }
+
+    /// The same with another method, without a body.
+    ///
+    /// # Panics
+    /// When nobody answers within the deadline.
+    pub async fn ask(method: &str, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
         let mut stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
         stream.write_all(request.as_bytes()).await.expect("the request is taken");
         let (raw, body, head) = (Vec::new(), Vec::new(), String::new());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use homeroom_storage::{LogError, Offset, Record};
+use homeroom_storage::{LogError, Offset, Position, Record};
 
 use super::Room;
 use super::entry::{Entry, Mark};
@@ -29,6 +29,17 @@ impl Room {
     /// One record, to be shown again.
     pub(crate) async fn record_at(&self, offset: Offset) -> Result<LogPage, LogError> {
         self.read(Offset(offset.0.saturating_sub(1)), offset).await
+    }
+
+    /// Up to where everything has been passed by whoever had the message at a position last.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn passed_at(&self, position: Position) -> Result<Offset, LogError> {
+        let Some(part) = position.part else { return Ok(position.offset) };
+        let record = self.record_at(position.offset).await?;
+        let is_last = record.entries.last().is_none_or(|entry| entry.index <= part);
+        Ok(if is_last { position.offset } else { Offset(position.offset.0.saturating_sub(1)) })
     }
 
     /// A page of the log that begins with this record.

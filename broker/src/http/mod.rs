@@ -3,6 +3,7 @@
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod cursors;
 mod messages;
 pub mod origin;
 pub mod page;
@@ -61,6 +62,7 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/time", get(time))
         .route("/v1/info", get(info))
         .route("/v1/messages", get(messages::read))
+        .route("/v1/cursors/{name}", get(cursors::show).put(cursors::put).delete(cursors::delete))
         .with_state(door)
         .merge(page::routes())
 }

@@ -1,0 +1,137 @@
+//! `/v1/cursors/{name}`: how far somebody has come, kept by the broker. The same cursor that a STOMP durable
+//! subscription of that name uses.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use homeroom_storage::{Cursor, CursorKey, CursorsError, Offset, Position};
+use serde_json::json;
+
+use super::problem::Problem;
+use super::{Door, person};
+use crate::classroom::{Room, now_millis};
+use crate::connection::disconnect::{code, refusal};
+use crate::entrance::enter;
+use crate::refusals::{bad_request, destination_refusal, nobody_in_particular, shorten, unavailable};
+
+/// The longest name, as for a durable subscription.
+const NAME_BYTES_MAX: usize = 255;
+
+/// What every request says.
+struct Asked {
+    key: CursorKey,
+    room: Arc<Room>,
+    position: Option<String>,
+}
+
+/// Where the cursor stands.
+pub(super) async fn show(
+    door: State<Arc<Door>>,
+    name: Path<String>,
+    query: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(async {
+        let Asked { key, room, .. } = ask(&door, &name, &query, &headers).await?;
+        let stored = room.store().load(&key).await.map_err(|error| store_problem(&error))?;
+        let cursor = stored.ok_or_else(|| unknown(&name))?;
+        Ok(Json(json!({ "position": Position::new(cursor.epoch, cursor.offset).to_string() })).into_response())
+    })
+    .await
+}
+
+/// Moves the cursor forward; durable when this is answered.
+pub(super) async fn put(
+    door: State<Arc<Door>>,
+    name: Path<String>,
+    query: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(async {
+        let Asked { key, room, position } = ask(&door, &name, &query, &headers).await?;
+        let remedy = "Add position=E:N, the position of the last message that was handled.";
+        let text = position.ok_or_else(|| bad_request("no position is given", remedy))?;
+        let position: Position =
+            text.parse().map_err(|_| bad_request(&format!("position is \"{}\"", shorten(&text)), remedy))?;
+        if position.epoch != room.epoch() || position.offset > room.recent().head() {
+            let reason = format!("{position} is no position of this classroom");
+            return Err(bad_request(&reason, "Use one that a message or a page of this classroom had.").into());
+        }
+        let offset = room.passed_at(position).await.map_err(crate::refusals::log_refusal)?;
+        let known = room
+            .store()
+            .load(&key)
+            .await
+            .map_err(|error| store_problem(&error))?
+            .filter(|known| known.epoch == room.epoch());
+        // What was sent to somebody else under this name stays known as sent.
+        let delivered = known.map_or(Offset::ZERO, |known| known.delivered).max(offset);
+        let cursor = Cursor { epoch: room.epoch(), offset, above: Vec::new(), delivered, used: now_millis() };
+        room.store().save(&key, cursor);
+        room.store().sync().await.map_err(|error| store_problem(&error))?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+/// Forgets the cursor; durable when this is answered.
+pub(super) async fn delete(
+    door: State<Arc<Door>>,
+    name: Path<String>,
+    query: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(async {
+        let Asked { key, room, .. } = ask(&door, &name, &query, &headers).await?;
+        room.store().forget(&key).await.map_err(|error| store_problem(&error))?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Response {
+    answer.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn ask(door: &Door, name: &str, query: &[(String, String)], headers: &HeaderMap) -> Result<Asked, Problem> {
+    let (mut destination, mut position) = (None, None);
+    for (parameter, value) in query {
+        match &**parameter {
+            "destination" => destination = Some(value),
+            "position" => position = Some(value.clone()),
+            _ => {
+                let reason = format!("there is no parameter \"{}\"", shorten(parameter));
+                return Err(bad_request(&reason, "Known are destination and position.").into());
+            }
+        }
+    }
+    if name.len() > NAME_BYTES_MAX {
+        let reason = format!("a cursor's name has at most {NAME_BYTES_MAX} bytes, this one has {}", name.len());
+        return Err(bad_request(&reason, "Use a shorter one.").into());
+    }
+    let remedy = "Add destination=/topic/{classroom}/{channel}: a cursor stands in one classroom.";
+    let destination = destination.ok_or_else(|| bad_request("no destination is given", remedy))?;
+    let (services, person) = (&door.services, person(headers));
+    let shared = &services.settings.stomp.shared_logins;
+    let pattern = services.registry.rules().subscribable(destination, person.alone(shared));
+    let pattern = pattern.map_err(|error| destination_refusal(&error))?;
+    let in_one = pattern.room().ok_or_else(|| bad_request("the destination reaches several classrooms", remedy))?;
+    let owner = person.owner(shared).ok_or_else(nobody_in_particular)?;
+    let room = enter(services, &in_one).await?;
+    room.catch_up().await;
+    Ok(Asked { key: CursorKey { log: room.log().clone(), owner, name: name.into() }, room, position })
+}
+
+fn unknown(name: &str) -> Problem {
+    let reason = format!("nobody has kept a place under the name \"{}\" here", shorten(name));
+    let remedy = "PUT it with a position, or subscribe durably under this name.";
+    Problem::new(refusal(code::UNKNOWN_DESTINATION, "unknown cursor", reason, false, remedy))
+}
+
+fn store_problem(error: &CursorsError) -> Problem {
+    unavailable(&error.to_string()).into()
+}
