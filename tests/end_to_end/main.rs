@@ -51,6 +51,7 @@ mod handover;
 mod idle_memory;
 
 mod doors;
+mod http2;
 mod http_read;
 
 mod every_client;

@@ -4,6 +4,7 @@
 //! headers and one for doing something at all, and nothing outlives a stop.
 
 mod cursors;
+mod http2;
 mod messages;
 pub mod origin;
 pub mod page;

@@ -25,6 +25,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::http2;
 use super::upgrade::{self, Agreed};
 use super::{Door, routes};
 use crate::shutdown::Shutdown;
@@ -90,7 +91,7 @@ impl Site {
 
 /// When something was last asked on a connection, how much is being answered, and what it becomes.
 #[derive(Debug)]
-struct Activity {
+pub(super) struct Activity {
     born: Instant,
     last_millis: AtomicU64,
     answering: AtomicU32,
@@ -156,7 +157,7 @@ impl Activity {
     }
 
     /// When the connection has been idle for too long, if nothing is asked until then.
-    fn idle_until(&self, idle: Duration) -> Option<Instant> {
+    pub(super) fn idle_until(&self, idle: Duration) -> Option<Instant> {
         let last = self.born + Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
         (self.answering.load(Ordering::Relaxed) == 0).then(|| last + idle)
     }
@@ -194,9 +195,15 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
             }
         }
     };
+    let agreed = activity.agreed.get().filter(|_| served.is_ok());
+    let parts = connection.into_parts();
     // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
-    if let (Ok(()), Some(door), Some(agreed)) = (served, &site.door, activity.agreed.get()) {
-        let parts = connection.into_parts();
+    if let (Some(door), Some(agreed)) = (&site.door, agreed) {
         upgrade::converse(door, agreed, parts.io.into_inner(), peer, &parts.read_buf);
+    } else if served.is_err() && http2::begins(&parts.read_buf) {
+        let answer = |request| site.answer(request, &activity, peer);
+        let stream = parts.io.into_inner();
+        // Boxed: what few need does not make every connection larger.
+        Box::pin(http2::serve(stream, parts.read_buf, deadlines, &activity, &site.shutdown, answer)).await;
     }
 }
