@@ -1,11 +1,16 @@
-//! HTTP: the way to a WebSocket, the lesson page, and what services ask.
+//! HTTP: the way to a WebSocket, the lesson page, messages, and what services ask.
 //!
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod body;
+mod cors;
+mod messages;
 pub mod origin;
 pub mod page;
+mod person;
 mod problem;
+mod query;
 mod serve;
 mod upgrade;
 
@@ -14,10 +19,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
+use axum::middleware;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use homeroom_protocol::{self as stomp, Version};
 
+use self::body::Intake;
 pub use self::origin::Origins;
 pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;
@@ -30,6 +37,8 @@ pub struct Door {
     services: Arc<Services>,
     /// Whose pages may connect.
     origins: Origins,
+    /// What comes of all bodies.
+    intake: Arc<Intake>,
     /// What a session is told when the subprotocol has named its version.
     sessions: [(Version, Arc<stomp::Settings>); Version::ALL.len()],
 }
@@ -39,7 +48,9 @@ impl Door {
     pub fn new(services: Arc<Services>, origins: Origins) -> Arc<Door> {
         let speaking = |version| stomp::Settings { versions: vec![version], ..(*services.session).clone() };
         let sessions = Version::ALL.map(|version| (version, Arc::new(speaking(version))));
-        Arc::new(Door { services, origins, sessions })
+        // It waits for the disk, as what the store was handed does.
+        let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
+        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), sessions })
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
@@ -51,7 +62,14 @@ impl Door {
 
 /// What the public listener answers beside `/ws` and `/stomp`, which never get here.
 fn routes(door: Arc<Door>) -> Router {
-    Router::new().route("/v1/time", get(time)).route("/v1/info", get(info)).with_state(door).merge(page::routes())
+    let guard = middleware::from_fn_with_state(door.clone(), cors::guard);
+    Router::new()
+        .route("/v1/time", get(time))
+        .route("/v1/info", get(info))
+        .route("/v1/messages", post(messages::publish))
+        .layer(guard)
+        .with_state(door)
+        .merge(page::routes())
 }
 
 /// The broker's clock, for countdowns that all see alike.

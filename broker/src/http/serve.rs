@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use futures_util::future::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -29,6 +30,10 @@ use crate::shutdown::Shutdown;
 
 /// hyper takes no smaller buffer.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// What comes of a refused body is thrown away so long, ...
+const LINGER: Duration = Duration::from_secs(2);
+/// ... in pieces of so many bytes.
+const LINGER_BYTES: usize = 4 * 1024;
 
 /// How long and how much one connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +71,7 @@ impl Site {
         Arc::new(Site { routes: TowerToHyperService::new(routes), door: None, deadlines, shutdown })
     }
 
-    fn answer(&self, request: Request<Incoming>, activity: &Arc<Activity>) -> Answering {
+    fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr, activity: &Arc<Activity>) -> Answering {
         if let Some(door) = self.door.as_deref().filter(|_| upgrade::is_at(request.uri().path())) {
             activity.touch();
             let (response, agreed) = upgrade::answer(door, &request);
@@ -77,9 +82,14 @@ impl Site {
             return Either::Left(ready(Ok(response)));
         }
         activity.answering.fetch_add(1, Ordering::Relaxed);
+        request.extensions_mut().insert(peer);
+        let has_body = !request.body().is_end_stream();
         let (answer, activity) = (self.routes.call(request), activity.clone());
         Either::Right(Box::pin(async move {
             let answer = answer.await;
+            if has_body && answer.as_ref().is_ok_and(|answer| !answer.status().is_success()) {
+                activity.lingers.store(true, Ordering::Relaxed);
+            }
             activity.touch();
             activity.answering.fetch_sub(1, Ordering::Relaxed);
             answer
@@ -93,6 +103,8 @@ struct Activity {
     born: Instant,
     last_millis: AtomicU64,
     answering: AtomicU32,
+    /// A body was refused, and may still be on its way.
+    lingers: AtomicBool,
     agreed: OnceLock<Agreed>,
 }
 
@@ -102,6 +114,7 @@ impl Activity {
             born: Instant::now(),
             last_millis: AtomicU64::new(0),
             answering: AtomicU32::new(0),
+            lingers: AtomicBool::new(false),
             agreed: OnceLock::new(),
         })
     }
@@ -124,7 +137,7 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
     let (deadlines, activity) = (site.deadlines, Activity::new());
     let answer = {
         let (site, activity) = (site.clone(), activity.clone());
-        service_fn(move |request| site.answer(request, &activity))
+        service_fn(move |request| site.answer(request, peer, &activity))
     };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -150,9 +163,25 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
             }
         }
     };
+    if served.is_ok() && activity.lingers.load(Ordering::Relaxed) {
+        return linger(connection.into_parts().io.into_inner()).await;
+    }
     // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
     if let (Ok(()), Some(door), Some(agreed)) = (served, &site.door, activity.agreed.get()) {
         let parts = connection.into_parts();
         upgrade::converse(door, agreed, parts.io.into_inner(), peer, &parts.read_buf);
     }
+}
+
+/// Closes behind a refusal. A socket that is closed with bytes unread tells its peer to forget what it was sent, and
+/// a client that is still sending would never learn why it was refused.
+async fn linger(mut stream: TcpStream) {
+    let unread = async {
+        stream.shutdown().await?;
+        let mut piece = vec![0; LINGER_BYTES];
+        while stream.read(&mut piece).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    // However it ends, nothing more is owed.
+    let _ = tokio::time::timeout(LINGER, unread).await;
 }
