@@ -8,6 +8,7 @@
 //! | [`transport`] | links: TCP, WebSocket | none of the rooms |
 //! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
+//! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where | none of the rooms |
 //! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
@@ -37,6 +38,7 @@ mod entrance;
 pub mod http;
 pub mod metrics;
 pub mod patience;
+mod publication;
 mod refusals;
 pub mod replies;
 pub mod router;

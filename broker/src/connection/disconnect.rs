@@ -86,6 +86,8 @@ pub mod code {
     pub const INTERNAL: u16 = 100;
     /// No such destination here.
     pub const UNKNOWN_DESTINATION: u16 = 102;
+    /// Not for this one.
+    pub const PERMISSION_DENIED: u16 = 103;
     /// A limit of the settings.
     pub const LIMIT: u16 = 106;
     /// The request makes no sense.

@@ -1,5 +1,4 @@
-//! Between STOMP and the log: SEND becomes a message, a message becomes
-//! MESSAGE. STOMP stops here.
+//! Between STOMP and the log: a message becomes MESSAGE. STOMP stops here.
 
 use std::sync::Arc;
 
@@ -8,74 +7,9 @@ use homeroom_protocol::{AckMode, Headers, MessageHead, Version, encode_message};
 use homeroom_storage::{LogName, Message, Position};
 
 use crate::classroom::entry::{EXPIRES, Entry, Shape};
+use crate::publication::SESSION;
 use crate::replies::Reply;
 use crate::transport::websocket;
-
-/// Headers that the broker alone sets: dropped when a client sends them.
-const SET_BY_BROKER: [&str; 13] = [
-    "message-id",
-    "subscription",
-    "ack",
-    "offset",
-    "epoch",
-    "timestamp",
-    "user-id",
-    "redelivered",
-    "delivery-count",
-    "replayed",
-    "gap",
-    "destination",
-    "content-length",
-];
-
-/// Canonical words first, aliases behind.
-const IDEMPOTENCY_KEY: [&str; 4] = ["idempotency-key", "Nats-Msg-Id", "_AMQ_DUPL_ID", "x-deduplication-header"];
-
-/// The session that sent a message, kept beside its headers and shown to nobody. No client can write
-/// this name: a NUL ends a frame.
-const SESSION: &str = "\0session";
-
-/// RabbitMQ's word for [`EXPIRES`]: so many milliseconds from now.
-const EXPIRATION: &str = "expiration";
-
-/// When a SEND expires, in milliseconds since 1970: at `expires`, or `expiration` after `now`.
-///
-/// # Errors
-/// The header whose value is no such time.
-pub fn expires(headers: &Headers, now: u64) -> Result<Option<u64>, (&'static str, String)> {
-    let read = |name: &'static str| {
-        headers.get(name).map(|text| text.parse::<u64>().map_err(|_| (name, text.to_owned()))).transpose()
-    };
-    // ActiveMQ's clients write 0 for never.
-    if let Some(at) = read(EXPIRES)? {
-        return Ok((at > 0).then_some(at));
-    }
-    match read(EXPIRATION)? {
-        Some(0) => Err((EXPIRATION, "0".to_owned())),
-        after => Ok(after.map(|after| now.saturating_add(after))),
-    }
-}
-
-/// A SEND as the log keeps it.
-pub fn message(
-    shown: String,
-    headers: &Headers,
-    body: Bytes,
-    publisher: Option<&Arc<str>>,
-    session: &str,
-    expires: Option<u64>,
-) -> Message {
-    let dropped = |name: &str| SET_BY_BROKER.contains(&name) || name == EXPIRES || name == EXPIRATION;
-    let expires = expires.map(|time| time.to_string());
-    let kept = headers.iter().filter(|(name, _)| !dropped(name));
-    let kept = kept.chain(expires.as_deref().map(|time| (EXPIRES, time))).chain([(SESSION, session)]);
-    Message {
-        destination: shown.into(),
-        headers: kept.map(|(name, value)| (name.into(), value.into())).collect(),
-        body,
-        publisher: publisher.map(|name| (**name).into()),
-    }
-}
 
 /// Whether the time of a message is over, at `now` in milliseconds since 1970.
 pub fn has_expired(message: &Message, now: u64) -> bool {
@@ -96,16 +30,6 @@ pub fn is_of_session(message: &Message, session: &str) -> bool {
 /// The first of these headers that is there.
 pub fn first_of<'a>(headers: &'a Headers, names: &[&str]) -> Option<&'a str> {
     names.iter().find_map(|name| headers.get(name))
-}
-
-/// The idempotency key of a SEND.
-pub fn idempotency_key(headers: &Headers) -> Option<&str> {
-    first_of(headers, &IDEMPOTENCY_KEY)
-}
-
-/// Whether a SEND is to be stored.
-pub fn is_persistent(headers: &Headers) -> bool {
-    headers.get("persistent").is_none_or(|value| !value.eq_ignore_ascii_case("false"))
 }
 
 /// How often, and why again, a message comes to a subscription.
@@ -287,34 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_broker_sets_is_dropped_and_the_rest_travels() {
-        let mut headers = Headers::default();
-        for (name, value) in
-            [("user-id", "teacher"), ("x-mine", "1"), ("redelivered", "true"), ("content-type", "text/plain")]
-        {
-            headers.push(name, value);
-        }
-        headers.push("expiration", "5000");
-        let message = message("/topic/a".to_owned(), &headers, Bytes::new(), None, "7", Some(6000));
-        let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["x-mine", "content-type", EXPIRES, SESSION]);
+    fn a_message_is_of_the_session_that_sent_it_and_does_not_show_it() {
+        let headers = [("x-mine".into(), "1".into()), (SESSION.into(), "7".into())].into();
+        let message = Message { destination: "/topic/a".into(), headers, body: Bytes::new(), publisher: None };
         assert!(is_of_session(&message, "7") && !is_of_session(&message, "8"));
-    }
-
-    #[test]
-    fn a_time_to_live_is_absolute_or_relative() {
-        let read = |name: &str, value: &str| {
-            let mut headers = Headers::default();
-            headers.push(name, value);
-            expires(&headers, 1_000)
-        };
-        assert_eq!(read("expires", "1700000000000"), Ok(Some(1_700_000_000_000)));
-        assert_eq!(read("expiration", "60000"), Ok(Some(61_000)));
-        assert_eq!(read("expiration", &u64::MAX.to_string()), Ok(Some(u64::MAX)));
-        assert_eq!(read("expires", "0"), Ok(None));
-        assert_eq!(read("x", "1"), Ok(None));
-        for (name, value) in [("expires", "soon"), ("expires", "-1"), ("expiration", "1m"), ("expiration", "0")] {
-            assert_eq!(read(name, value), Err((name, value.to_owned())));
-        }
+        assert_eq!(shown(&message).collect::<Vec<_>>(), [("x-mine", "1")]);
     }
 }

@@ -7,58 +7,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, Stream};
-use homeroom_protocol::{Headers, Refusal, Send, Ticket};
+use homeroom_protocol::{Refusal, Send, Ticket};
 use homeroom_storage::{
     Answer, Answers, Append, Appended, Engine, Lane, LogName, Message, Offset, Part, Settlement, Submission,
 };
 use slab::Slab;
 
 use super::disconnect::{code, refusal};
-use super::envelope;
 use super::replies::Prepared;
 use crate::auth::Identity;
-use crate::classroom::{Room, now_millis};
-use crate::refusals::{append_refusal, bad_request, destination_refusal, shorten};
-use crate::router::{Destination, Place, Rules};
+use crate::classroom::Room;
+use crate::publication::{self, Publication, Said, joint};
+use crate::refusals::append_refusal;
+use crate::router::Rules;
 
 /// So many rooms are remembered for the next SEND. A COMMIT to several finds them all here.
-pub(super) const ROOMS_MAX: usize = 16;
-/// Other brokers' words for "deliver it later". To deliver at once instead could give an answer away.
-const LATER: [&str; 6] = [
-    "AMQ_SCHEDULED_DELAY",
-    "AMQ_SCHEDULED_PERIOD",
-    "AMQ_SCHEDULED_REPEAT",
-    "AMQ_SCHEDULED_CRON",
-    "_AMQ_SCHED_DELIVERY",
-    "x-delay",
-];
-/// The longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
-
-/// A message that is ready to go to its room.
-#[derive(Debug)]
-pub(super) struct Publication {
-    /// Where.
-    pub place: Place,
-    /// What.
-    pub message: Message,
-    /// Not twice.
-    pub key: Option<Box<str>>,
-    /// Stored before it is seen.
-    pub persistent: bool,
-}
+const ROOMS_MAX: usize = joint::ROOMS_MAX;
 
 /// Reads a SEND.
 ///
 /// # Errors
 /// What is wrong with it, in words for the client.
 pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send) -> Result<Publication, Refusal> {
-    let destination = rules.sendable(&send.destination);
-    let Destination::Logged(place) = destination.map_err(|error| destination_refusal(&error))?;
-    let key = idempotency_key(&send.headers)?;
-    let persistent = envelope::is_persistent(&send.headers);
-    let message = message(place.shown.clone(), person, session, send)?;
-    Ok(Publication { place, message, key, persistent })
+    publication::read(rules, &send.destination, said(person, session, send))
 }
 
 /// What a SEND says, as it is shown at `shown`.
@@ -66,36 +37,11 @@ pub(super) fn read(rules: &Rules, person: &Identity, session: &str, send: &Send)
 /// # Errors
 /// What is wrong with it, in words for the client.
 pub(super) fn message(shown: String, person: &Identity, session: &str, send: &Send) -> Result<Message, Refusal> {
-    if let Some(name) = LATER.iter().find(|name| send.headers.contains(name)) {
-        let remedy = "Send the message when it is due: it is delivered at once.";
-        return Err(bad_request(&format!("{name} asks for a delivery later, which there is not here"), remedy));
-    }
-    let expires = envelope::expires(&send.headers, now_millis()).map_err(expiry_refusal)?;
-    Ok(envelope::message(shown, &send.headers, send.body.clone(), person.user.as_ref(), session, expires))
+    publication::message(shown, said(person, session, send))
 }
 
-fn idempotency_key(headers: &Headers) -> Result<Option<Box<str>>, Refusal> {
-    match envelope::idempotency_key(headers) {
-        Some(key) if key.is_empty() || key.len() > KEY_BYTES_MAX => Err(refusal(
-            code::BAD_REQUEST,
-            "bad idempotency-key",
-            format!("an idempotency-key has 1 to {KEY_BYTES_MAX} bytes, this one has {}", key.len()),
-            false,
-            "Send a short unique text for each message, for example a UUID, and the same one when you retry.",
-        )),
-        key => Ok(key.map(Into::into)),
-    }
-}
-
-fn expiry_refusal((name, value): (&str, String)) -> Refusal {
-    let remedy = match name {
-        "expires" => "Write expires as milliseconds since 1970, or expiration as milliseconds from now.",
-        _ => {
-            "Write expiration as milliseconds from now, at least 1. For what only those get who are here, send \
-             persistent:false."
-        }
-    };
-    bad_request(&format!("{name} is \"{}\"", shorten(&value)), remedy)
+fn said<'a>(person: &'a Identity, session: &'a str, send: &'a Send) -> Said<'a> {
+    Said { headers: &send.headers, body: send.body.clone(), person, session: Some(session) }
 }
 
 /// Rooms this connection has sent to, so that the next SEND need not ask.

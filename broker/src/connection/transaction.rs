@@ -1,30 +1,16 @@
 //! COMMIT: everything that was sent and acknowledged in a transaction, stored together or not at all.
 
-use std::collections::HashMap;
-
 use homeroom_protocol::{Commit, Event, Operation, Refusal, Ticket};
 use homeroom_storage::{Message, Settlement};
 
 use super::Connection;
-use super::disconnect::{code, refusal};
 use super::inbound::{read_reference, unknown_message};
-use super::publish::{self, Publication, ROOMS_MAX, Share};
+use super::publish::{self, Share};
 use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
 use crate::entrance::full;
+use crate::publication::joint::Joint;
 use crate::refusals;
-
-/// So many rooms may be sent to in one transaction. As many are remembered, so that all can be at hand at once.
-const TRANSACTION_ROOMS_MAX: usize = ROOMS_MAX;
-
-/// The messages of a transaction. All of them are stored, whatever `persistent` says.
-#[derive(Debug, Default)]
-struct Joint {
-    /// What goes to each room, in the order in which they were first sent to.
-    rooms: Vec<(String, Vec<Message>)>,
-    /// Not twice: the key of the first message, kept by the first room.
-    key: Option<Box<str>>,
-}
 
 impl Connection {
     pub(super) fn commit(&mut self, commit: Commit) -> Option<Event> {
@@ -36,7 +22,7 @@ impl Connection {
         if acknowledges && self.is_settling() {
             return Some(Event::Commit(commit));
         }
-        let Joint { rooms, key } = match self.read_transaction(&commit) {
+        let Joint { rooms, key, .. } = match self.read_transaction(&commit) {
             Ok(joint) => joint,
             Err(refusal) => return self.decline(commit.ticket, refusal),
         };
@@ -92,57 +78,8 @@ impl Connection {
             Operation::Acknowledge(_) => None,
         });
         let joint = Joint::of(sends.collect::<Result<Vec<_>, _>>()?);
-        joint.check(registry.store().caps().atomic_across_logs)?;
+        joint.check("transaction", registry.store().caps().atomic_across_logs)?;
         Ok(joint)
-    }
-}
-
-impl Joint {
-    fn of(publications: Vec<Publication>) -> Joint {
-        let mut joint = Joint::default();
-        let mut known: HashMap<String, usize> = HashMap::new();
-        for (number, Publication { place, message, key, .. }) in publications.into_iter().enumerate() {
-            if number == 0 {
-                joint.key = key;
-            }
-            let at = *known.entry(place.room().to_owned()).or_insert(joint.rooms.len());
-            if at == joint.rooms.len() {
-                joint.rooms.push((place.room().to_owned(), Vec::new()));
-            }
-            joint.rooms[at].1.push(message);
-        }
-        joint
-    }
-
-    /// # Errors
-    /// More rooms than one append may go to.
-    fn check(&self, is_atomic_across_logs: bool) -> Result<(), Refusal> {
-        let count = self.rooms.len();
-        if count > 1 && !is_atomic_across_logs {
-            let names: Vec<&str> = self.rooms.iter().take(TRANSACTION_ROOMS_MAX).map(|(name, _)| &**name).collect();
-            return Err(refusal(
-                code::BAD_REQUEST,
-                "transaction over several logs",
-                format!(
-                    "the transaction sends to {}, and this broker's store keeps only one together",
-                    names.join(", ")
-                ),
-                false,
-                "Nothing was stored. Use one transaction for each.",
-            ));
-        }
-        if count > TRANSACTION_ROOMS_MAX {
-            return Err(refusal(
-                code::LIMIT,
-                "limit exceeded",
-                format!(
-                    "the transaction sends to {count} classrooms and queues, {TRANSACTION_ROOMS_MAX} are the limit"
-                ),
-                false,
-                "Nothing was stored. Send to fewer in one transaction.",
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -151,29 +88,5 @@ fn names_nothing(operation: &Operation) -> bool {
     match operation {
         Operation::Acknowledge(acknowledge) => read_reference(&acknowledge.message).is_none(),
         Operation::Send(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn joint(count: usize) -> Joint {
-        Joint { rooms: (0..count).map(|n| (format!("topic/{n}"), Vec::new())).collect(), key: None }
-    }
-
-    #[test]
-    fn a_store_that_keeps_one_log_together_takes_transactions_over_one() {
-        assert!(joint(1).check(false).is_ok());
-        let refusal = joint(2).check(false).unwrap_err();
-        assert_eq!(refusal.code, code::BAD_REQUEST);
-        assert!(refusal.reason.contains("topic/0, topic/1"), "{}", refusal.reason);
-    }
-
-    #[test]
-    fn a_transaction_goes_to_so_many_rooms_at_most() {
-        assert!(joint(TRANSACTION_ROOMS_MAX).check(true).is_ok());
-        let refusal = joint(TRANSACTION_ROOMS_MAX + 1).check(true).unwrap_err();
-        assert!(refusal.reason.contains("17") && refusal.reason.contains("16"), "{}", refusal.reason);
     }
 }

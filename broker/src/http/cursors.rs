@@ -5,14 +5,16 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use homeroom_storage::{Cursor, CursorKey, CursorsError, Offset, Position};
 use serde_json::json;
 
+use super::Door;
+use super::person::person;
 use super::problem::Problem;
-use super::{Door, person};
+use super::query;
 use crate::classroom::{Room, now_millis};
 use crate::connection::disconnect::{code, refusal};
 use crate::entrance::enter;
@@ -29,14 +31,9 @@ struct Asked {
 }
 
 /// Where the cursor stands.
-pub(super) async fn show(
-    door: State<Arc<Door>>,
-    name: Path<String>,
-    query: Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, &query, &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, query.0.as_deref(), &headers).await?;
         let stored = room.store().load(&key).await.map_err(|error| store_problem(&error))?;
         let cursor = stored.ok_or_else(|| unknown(&name))?;
         Ok(Json(json!({ "position": Position::new(cursor.epoch, cursor.offset).to_string() })).into_response())
@@ -45,14 +42,9 @@ pub(super) async fn show(
 }
 
 /// Moves the cursor forward; durable when this is answered.
-pub(super) async fn put(
-    door: State<Arc<Door>>,
-    name: Path<String>,
-    query: Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
     answer(async {
-        let Asked { key, room, position } = ask(&door, &name, &query, &headers).await?;
+        let Asked { key, room, position } = ask(&door, &name, query.0.as_deref(), &headers).await?;
         let remedy = "Add position=E:N, the position of the last message that was handled.";
         let text = position.ok_or_else(|| bad_request("no position is given", remedy))?;
         let position: Position =
@@ -82,11 +74,11 @@ pub(super) async fn put(
 pub(super) async fn delete(
     door: State<Arc<Door>>,
     name: Path<String>,
-    query: Query<Vec<(String, String)>>,
+    query: RawQuery,
     headers: HeaderMap,
 ) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, &query, &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, query.0.as_deref(), &headers).await?;
         room.store().forget(&key).await.map_err(|error| store_problem(&error))?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
@@ -97,11 +89,11 @@ async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Resp
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn ask(door: &Door, name: &str, query: &[(String, String)], headers: &HeaderMap) -> Result<Asked, Problem> {
+async fn ask(door: &Door, name: &str, query: Option<&str>, headers: &HeaderMap) -> Result<Asked, Problem> {
     let (mut destination, mut position) = (None, None);
-    for (parameter, value) in query {
+    for (parameter, value) in &query::pairs(query.unwrap_or_default())? {
         match &**parameter {
-            "destination" => destination = Some(value),
+            "destination" => destination = Some(value.clone()),
             "position" => position = Some(value.clone()),
             _ => {
                 let reason = format!("there is no parameter \"{}\"", shorten(parameter));
@@ -115,9 +107,9 @@ async fn ask(door: &Door, name: &str, query: &[(String, String)], headers: &Head
     }
     let remedy = "Add destination=/topic/{classroom}/{channel}: a cursor stands in one classroom.";
     let destination = destination.ok_or_else(|| bad_request("no destination is given", remedy))?;
-    let (services, person) = (&door.services, person(headers));
+    let (services, person) = (&door.services, person(headers)?);
     let shared = &services.settings.stomp.shared_logins;
-    let pattern = services.registry.rules().subscribable(destination, person.alone(shared));
+    let pattern = services.registry.rules().subscribable(&destination, person.alone(shared));
     let pattern = pattern.map_err(|error| destination_refusal(&error))?;
     let in_one = pattern.room().ok_or_else(|| bad_request("the destination reaches several classrooms", remedy))?;
     let owner = person.owner(shared).ok_or_else(nobody_in_particular)?;

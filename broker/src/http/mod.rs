@@ -1,14 +1,18 @@
-//! HTTP: the way to a WebSocket, the lesson page, and what services ask.
+//! HTTP: the way to a WebSocket, the lesson page, messages, and what services ask.
 //!
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod body;
+mod cors;
 mod cursors;
 mod http2;
 mod messages;
 pub mod origin;
 pub mod page;
+mod person;
 mod problem;
+mod query;
 mod serve;
 mod upgrade;
 
@@ -16,16 +20,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::header;
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use homeroom_protocol::{self as stomp, Version};
 
+use self::body::Intake;
 pub use self::origin::Origins;
 use self::page::is_known as known_tag;
 use self::problem::Problem;
 pub use self::serve::{Deadlines, Site, serve};
-use crate::auth::Identity;
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::connection::disconnect::{code, refusal};
@@ -37,6 +42,8 @@ pub struct Door {
     services: Arc<Services>,
     /// Whose pages may connect.
     origins: Origins,
+    /// What comes of all bodies.
+    intake: Arc<Intake>,
     /// What a session is told when the subprotocol has named its version.
     sessions: [(Version, Arc<stomp::Settings>); Version::ALL.len()],
 }
@@ -46,7 +53,9 @@ impl Door {
     pub fn new(services: Arc<Services>, origins: Origins) -> Arc<Door> {
         let speaking = |version| stomp::Settings { versions: vec![version], ..(*services.session).clone() };
         let sessions = Version::ALL.map(|version| (version, Arc::new(speaking(version))));
-        Arc::new(Door { services, origins, sessions })
+        // It waits for the disk, as what the store was handed does.
+        let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
+        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), sessions })
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
@@ -59,11 +68,13 @@ impl Door {
 /// What the public listener answers beside the ways to a WebSocket, which never get here. The setting
 /// `http.websocket_paths` refuses what is answered here: a new route is added to its list.
 fn routes(door: Arc<Door>) -> Router {
+    let guard = middleware::from_fn_with_state(door.clone(), cors::guard);
     Router::new()
         .route("/v1/time", get(time))
         .route("/v1/info", get(info))
-        .route("/v1/messages", get(messages::read))
+        .route("/v1/messages", get(messages::read).post(messages::publish))
         .route("/v1/cursors/{name}", get(cursors::show).put(cursors::put).delete(cursors::delete))
+        .layer(guard)
         .with_state(door)
         .merge(page::routes())
 }
@@ -83,16 +94,6 @@ async fn info(State(door): State<Arc<Door>>) -> impl IntoResponse {
         "idempotency_keys_remembered_seconds": caps.keys_remembered.as_secs(),
         "record_bytes_max": caps.record_bytes_max,
     }))
-}
-
-/// Who asks. Until rights arrive, the name is taken at its word, as STOMP's `login` is.
-fn person(headers: &HeaderMap) -> Identity {
-    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let encoded =
-        basic.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-    let decoded = encoded.and_then(|(_, encoded)| data_encoding::BASE64.decode(encoded.trim().as_bytes()).ok());
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    Identity::new(text.split_once(':').map(|(user, _)| user), None)
 }
 
 /// What is said when there are as many connections as are allowed.

@@ -38,12 +38,38 @@ impl Origins {
             && with_port(authority, scheme).eq_ignore_ascii_case(&with_port(host, scheme));
         if same && (!self.loopback_only || is_loopback(host)) { Ok(()) } else { Err(refusal(origin)) }
     }
+
+    /// Whether a request may be answered. Browsers leave `Origin` out where a page reads from its own host. So where
+    /// we listen on loopback, that host has to be loopback by name, or that of an allowed origin.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), String> {
+        self.check(headers)?;
+        let Some(host) = headers.get(header::HOST) else { return Ok(()) };
+        let host = host.to_str().map_err(|_| refusal_of_host("a name that is no text"))?;
+        let known = |allowed: &String| {
+            allowed.split_once("://").is_some_and(|(scheme, authority)| {
+                with_port(authority, scheme).eq_ignore_ascii_case(&with_port(host, scheme))
+            })
+        };
+        let is_known = !self.loopback_only || is_loopback(host) || self.allowed.iter().any(known);
+        let from_a_page = headers.contains_key(header::ORIGIN);
+        if is_known || from_a_page { Ok(()) } else { Err(refusal_of_host(host)) }
+    }
 }
 
 fn refusal(origin: &str) -> String {
     format!(
         "Pages of the origin {origin} may not connect. If they should, add it exactly so to allowed_origins \
          in the [http] section of the broker's settings."
+    )
+}
+
+fn refusal_of_host(host: &str) -> String {
+    format!(
+        "This broker listens on loopback and is not known as {host}. If that is its name for others, add its origin, \
+         for example https://{host}, to allowed_origins in the [http] section of the broker's settings."
     )
 }
 
@@ -105,6 +131,23 @@ mod tests {
         }
         assert!(!check(&origins, "http://evil.example:8080", "evil.example:8080"));
         assert!(!check(&origins, "http://localhost.evil.example", "localhost.evil.example"));
+    }
+
+    #[test]
+    fn on_loopback_a_page_cannot_read_by_a_name_that_points_here() {
+        let admitted = |origins: &Origins, host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            origins.admit(&headers).is_ok()
+        };
+        let here = Origins::new(vec!["https://lessons.example".into()], true);
+        for (host, expected) in
+            [("localhost:8080", true), ("[::1]:8080", true), ("lessons.example", true), ("evil.example:8080", false)]
+        {
+            assert_eq!(admitted(&here, host), expected, "{host}");
+            assert!(admitted(&Origins::new(vec![], false), host), "{host}");
+        }
+        assert!(here.admit(&HeaderMap::new()).is_ok());
     }
 
     #[test]

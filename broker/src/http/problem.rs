@@ -18,6 +18,7 @@ pub(super) struct Problem {
     refusal: Refusal,
     status: StatusCode,
     more: Map<String, Value>,
+    closes: bool,
 }
 
 impl Problem {
@@ -27,12 +28,13 @@ impl Problem {
             (code::UNKNOWN_DESTINATION, _) => StatusCode::NOT_FOUND,
             (code::LIMIT, true) => StatusCode::TOO_MANY_REQUESTS,
             (code::LIMIT, false) => StatusCode::PAYLOAD_TOO_LARGE,
+            (code::PERMISSION_DENIED, _) => StatusCode::FORBIDDEN,
             (code::BAD_REQUEST, _) => StatusCode::BAD_REQUEST,
             (code::DUPLICATE, _) => StatusCode::CONFLICT,
             (code::NOT_AVAILABLE, _) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Problem { refusal, status, more: Map::new() }
+        Problem { refusal, status, more: Map::new(), closes: false }
     }
 
     /// The same with another status.
@@ -44,6 +46,11 @@ impl Problem {
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.more.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same, and nothing more is read of the connection: the rest of a body may still be on its way.
+    pub(super) fn closing(self) -> Problem {
+        Problem { closes: true, ..self }
     }
 }
 
@@ -70,6 +77,9 @@ impl IntoResponse for Problem {
         if retryable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
+        if self.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
@@ -85,6 +95,7 @@ mod tests {
             (code::UNKNOWN_DESTINATION, false, 404),
             (code::LIMIT, false, 413),
             (code::LIMIT, true, 429),
+            (code::PERMISSION_DENIED, false, 403),
             (code::BAD_REQUEST, false, 400),
             (code::DUPLICATE, false, 409),
             (code::NOT_AVAILABLE, true, 503),

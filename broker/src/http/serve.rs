@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,11 +17,12 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::future::Either;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -32,6 +33,10 @@ use crate::shutdown::Shutdown;
 
 /// hyper takes no smaller buffer.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// What comes of a refused body is thrown away so long, ...
+const LINGER: Duration = Duration::from_secs(2);
+/// ... in pieces of so many bytes.
+const LINGER_BYTES: usize = 4 * 1024;
 
 /// How long and how much one connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +85,14 @@ impl Site {
             return Either::Left(ready(Ok(response)));
         }
         request.extensions_mut().insert(peer);
+        let has_body = !request.body().is_end_stream();
         let (answering, answer) = (Answering::begin(activity), self.routes.call(request));
         // An answer that streams is being answered until its end.
         Either::Right(Box::pin(async move {
             let response = answer.await?;
+            if has_body && !response.status().is_success() {
+                answering.0.lingers.store(true, Ordering::Relaxed);
+            }
             Ok(response.map(|body| Body::new(Streamed { body, _answering: answering })))
         }))
     }
@@ -95,6 +104,8 @@ pub(super) struct Activity {
     born: Instant,
     last_millis: AtomicU64,
     answering: AtomicU32,
+    /// A body was refused, and may still be on its way.
+    lingers: AtomicBool,
     agreed: OnceLock<Agreed>,
 }
 
@@ -147,6 +158,7 @@ impl Activity {
             born: Instant::now(),
             last_millis: AtomicU64::new(0),
             answering: AtomicU32::new(0),
+            lingers: AtomicBool::new(false),
             agreed: OnceLock::new(),
         })
     }
@@ -195,6 +207,9 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
             }
         }
     };
+    if served.is_ok() && activity.lingers.load(Ordering::Relaxed) {
+        return linger(connection.into_parts().io.into_inner()).await;
+    }
     let agreed = activity.agreed.get().filter(|_| served.is_ok());
     let parts = connection.into_parts();
     // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
@@ -206,4 +221,17 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
         // Boxed: what few need does not make every connection larger.
         Box::pin(http2::serve(stream, parts.read_buf, deadlines, &activity, &site.shutdown, answer)).await;
     }
+}
+
+/// Closes behind a refusal. A socket that is closed with bytes unread tells its peer to forget what it was sent, and
+/// a client that is still sending would never learn why it was refused.
+async fn linger(mut stream: TcpStream) {
+    let unread = async {
+        stream.shutdown().await?;
+        let mut piece = vec![0; LINGER_BYTES];
+        while stream.read(&mut piece).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    // However it ends, nothing more is owed.
+    let _ = tokio::time::timeout(LINGER, unread).await;
 }

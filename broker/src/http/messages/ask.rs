@@ -9,6 +9,7 @@ use crate::auth::Identity;
 use crate::classroom::beginning::Beginning;
 use crate::classroom::now_millis;
 use crate::connection::POSITIONS_MAX;
+use crate::http::person::person;
 use crate::http::problem::Problem;
 use crate::refusals::{bad_request, shorten};
 use crate::settings::parse_duration;
@@ -62,7 +63,7 @@ impl Ask {
             wait: None,
             cursor: None,
             whole: false,
-            person: super::super::person(headers),
+            person: person(headers)?,
         };
         for (name, value) in query {
             ask.take(name, value)?;

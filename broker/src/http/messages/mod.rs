@@ -2,6 +2,7 @@
 //!
 //! | Request | Room |
 //! | --- | --- |
+//! | POST | [`publish`]: what STOMP's SEND does |
 //! | GET | [`page`]: history and short polling |
 //! | GET with `wait` | [`page`]: long polling |
 //! | GET with `Accept: text/event-stream` or `application/x-ndjson` | [`stream`] |
@@ -10,42 +11,48 @@
 //! [`shape`] has it.
 
 mod ask;
+mod asked;
+mod batch;
 mod page;
+mod publish;
 mod reading;
 mod shape;
+mod store;
 mod stream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use self::ask::Ask;
+pub(super) use self::publish::publish;
 use self::stream::Format;
 use super::Door;
 use super::problem::Problem;
+use super::query;
 
 /// `GET /v1/messages`.
 pub(super) async fn read(
     State(door): State<Arc<Door>>,
     Extension(peer): Extension<SocketAddr>,
-    Query(query): Query<Vec<(String, String)>>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    answer(&door, peer, &query, &headers).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&door, peer, query.as_deref(), &headers).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(
     door: &Arc<Door>,
     peer: SocketAddr,
-    query: &[(String, String)],
+    query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let format = wanted(headers);
-    let ask = Ask::read(query, headers, format.is_some())?;
+    let ask = Ask::read(&query::pairs(query.unwrap_or_default())?, headers, format.is_some())?;
     match format {
         Some(format) => stream::open(door, peer, ask, format).await,
         None if ask.reverse => page::backwards(door, &ask, headers).await,

@@ -1,0 +1,157 @@
+//! `POST /v1/messages`: one message as it is, or a batch.
+//!
+//! Everything that can be refused without the body is refused before it is
+//! read. Once it is there, the rest happens in a task of its own: a client that
+//! goes away then has its message stored.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use homeroom_protocol::Refusal;
+use homeroom_storage::{Appended, Offset, Position};
+use serde_json::json;
+
+use super::asked::{Asked, in_batch};
+use super::store::{self, Stored};
+use crate::connection::Services;
+use crate::connection::disconnect::{code, refusal};
+use crate::http::body::Bounds;
+use crate::http::problem::Problem;
+use crate::http::{Door, query};
+use crate::publication::{self, Publication};
+use crate::router::{classroom_of, reply_queue};
+use crate::shutdown::Tracked;
+
+type Answer = Result<Response, Problem>;
+
+/// Publishes, and answers when it is durable.
+pub(in crate::http) async fn publish(State(door): State<Arc<Door>>, request: Request) -> Answer {
+    let peer = request.extensions().get::<SocketAddr>().copied();
+    let (parts, body) = request.into_parts();
+    let publisher = Publisher { door: &door, peer, asked: Asked::read(&parts)? };
+    if publisher.asked.is_batch {
+        return publisher.batch(body).await;
+    }
+    match reply_queue(&publisher.asked.destination) {
+        Some(secret) => publisher.reply(secret, body).await,
+        None => publisher.one(body).await,
+    }
+}
+
+/// Who publishes, and what was asked but for the body.
+struct Publisher<'a> {
+    door: &'a Door,
+    peer: Option<SocketAddr>,
+    asked: Asked,
+}
+
+impl Publisher<'_> {
+    async fn one(&self, body: Body) -> Answer {
+        let services = self.door.services.clone();
+        let said = self.asked.said(&services)?;
+        let mut publication = publication::read(services.registry.rules(), &self.asked.destination, said)?;
+        let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
+        publication.message.body = body;
+        self.whole(async move {
+            let location = location(&publication);
+            let stored = store::one(&services, publication).await?;
+            drop(taken);
+            Ok(stored.map_or_else(shown, |appended| created(&appended, location)))
+        })
+        .await
+    }
+
+    async fn reply(&self, secret: &str, body: Body) -> Answer {
+        let services = &self.door.services;
+        let mut message = publication::message(self.asked.destination.clone(), self.asked.said(services)?)?;
+        message.body = self.door.intake.read(body, self.bounds()).await?.0;
+        store::reply(services, secret, message);
+        Ok(shown())
+    }
+
+    async fn batch(&self, body: Body) -> Answer {
+        let services = self.door.services.clone();
+        let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
+        let joint = self.asked.joint(&services, &body)?;
+        drop(body);
+        self.whole(async move {
+            let stored = store::together(&services, joint).await;
+            drop(taken);
+            stored.map(|stored| all_created(&stored)).map_err(|(index, refusal)| in_batch(index, None, refusal))
+        })
+        .await
+    }
+
+    fn bounds(&self) -> Bounds {
+        let settings = &self.door.services.settings;
+        let (bytes_max, setting) = match self.asked.is_batch {
+            false => (settings.limits.body_bytes, "limits.body_bytes"),
+            true => (settings.limits.transaction_bytes, "limits.transaction_bytes"),
+        };
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        Bounds { bytes_max, setting, within: settings.http.upgrade_timeout }
+    }
+
+    /// Sees something to its end, whether or not anybody still waits for the answer. A stop waits for it.
+    async fn whole(&self, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        let tracked = self.track(&self.door.services)?;
+        let worked = tokio::spawn(async move {
+            let answer = work.await;
+            drop(tracked);
+            answer
+        });
+        worked.await.unwrap_or_else(|_| Err(bug().into()))
+    }
+
+    fn track(&self, services: &Services) -> Result<Option<Tracked>, Refusal> {
+        let Some(peer) = self.peer else { return Ok(None) };
+        services.shutdown.track(peer.ip()).map(Some).ok_or_else(|| {
+            services.metrics.turned_away("connections");
+            let reason = "the broker has as many connections as its limits allow, or is stopping";
+            let remedy = "It was not stored. Send it again in a few seconds.";
+            refusal(code::NOT_AVAILABLE, "not available", reason, true, remedy)
+        })
+    }
+}
+
+fn bug() -> Refusal {
+    let remedy = "It may have been stored. Send it again with the same Idempotency-Key: then it is stored once.";
+    refusal(code::INTERNAL, "unknown outcome", "the broker failed while it stored this", true, remedy)
+}
+
+/// Where the message can be had again, but for its position: that a classroom's message has.
+fn location(publication: &Publication) -> Option<String> {
+    classroom_of(publication.place.room())?;
+    Some(format!("/v1/messages?destination={}", query::encoded(&publication.place.shown)))
+}
+
+fn created(appended: &Appended, location: Option<String>) -> Response {
+    let answer = json!({ "position": appended.position.to_string(), "duplicate": appended.duplicate });
+    let mut response = answered(StatusCode::CREATED, &answer);
+    let Position { epoch, offset: Offset(offset), .. } = appended.position;
+    let location = location.map(|page| format!("{page}&after={epoch}%3A{}&limit=1", offset.saturating_sub(1)));
+    if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn all_created(stored: &Stored) -> Response {
+    let positions: Vec<Option<String>> =
+        stored.positions.iter().map(|position| position.map(|position| position.to_string())).collect();
+    answered(StatusCode::CREATED, &json!({ "positions": positions, "duplicate": stored.duplicate }))
+}
+
+/// Handed to those who are here, and kept by no log.
+fn shown() -> Response {
+    answered(StatusCode::ACCEPTED, &json!({ "position": null, "duplicate": false }))
+}
+
+fn answered(status: StatusCode, answer: &serde_json::Value) -> Response {
+    let about = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (status, about, answer.to_string()).into_response()
+}
