@@ -392,3 +392,36 @@ async fn a_stop_ends_streams_and_polls() {
     assert!(broker.exited().await.success());
     assert!(poll.await.is_ok_and(|status| status == 200));
 }
+
+#[tokio::test]
+async fn readers_of_streams_that_do_not_read_hold_little_memory_and_delay_nobody() {
+    const SLOW: usize = 40;
+    const MESSAGES: usize = 200;
+    const BODY: usize = 100_000;
+    let broker = Broker::start().await;
+    let path = format!("/v1/messages?destination={QUIZ}");
+    let mut slow = Vec::new();
+    for number in 0..SLOW {
+        let format = if number % 2 == 0 { EVENTS } else { LINES };
+        slow.push(HttpStream::get_with_receive_buffer(broker.http(), &path, &[format], 4096).await);
+    }
+    let mut live = get(&broker, &format!("destination={QUIZ}"), &[LINES]).await;
+    live.line().await;
+    let before = broker.resident_bytes();
+    let mut service = Client::signed_in(&broker, "service").await;
+    for number in 0..MESSAGES {
+        service.publish(QUIZ, &format!("{number} {}", "x".repeat(BODY))).await;
+        let line = live.line().await.expect("whoever reads has it at once");
+        assert!(line.contains(&format!("\"body\":\"{number} x")), "message {number}");
+    }
+    // 20 MB for each of them if it were kept for them.
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 160 << 20, "{SLOW} stalled readers took {grown} B");
+    let mut late = slow.swap_remove(1);
+    late.line().await;
+    for number in 0..MESSAGES {
+        let line = late.line().await.expect("nothing is lost");
+        assert!(line.contains(&format!("\"body\":\"{number} x")), "message {number}");
+    }
+    println!("{SLOW} stalled readers, {} MB behind each: the broker grew by {grown} B", MESSAGES * BODY / 1_000_000);
+}

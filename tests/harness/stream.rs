@@ -1,7 +1,7 @@
 //! An HTTP answer that is read as it comes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::{DEADLINE, within};
 
@@ -26,14 +26,29 @@ impl HttpStream {
         Self::ask("GET", address, path, headers).await
     }
 
+    /// The same by a client whose kernel keeps few bytes, up to the end of the answer's head.
+    ///
+    /// # Panics
+    /// When nobody answers within the deadline.
+    pub async fn get_with_receive_buffer(address: &str, path: &str, headers: &[(&str, &str)], bytes: u32) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(bytes).expect("a small receive buffer");
+        let stream = socket.connect(address.parse().expect("an address")).await.expect("the HTTP listener accepts");
+        Self::over(stream, "GET", address, path, headers).await
+    }
+
     /// The same with another method, without a body.
     ///
     /// # Panics
     /// When nobody answers within the deadline.
     pub async fn ask(method: &str, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
+        Self::over(stream, method, address, path, headers).await
+    }
+
+    async fn over(mut stream: TcpStream, method: &str, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
-        let mut stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
         stream.write_all(request.as_bytes()).await.expect("the request is taken");
         let (raw, body, head) = (Vec::new(), Vec::new(), String::new());
         let mut answer = Self { stream, status: 0, head, raw, body, chunked: false, ended: false };
