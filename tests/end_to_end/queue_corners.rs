@@ -139,9 +139,8 @@ async fn whoever_lets_the_broker_acknowledge_changes_nothing_by_words() {
     client.subscribe("jobs", JOBS, &[("ack", "auto")]).await;
     send(&broker, ["once"].map(job)).await;
     let message = client.message().await;
-    let naming = |command: &str| {
-        Frame::new(command).with("subscription", "jobs").with("message-id", message.need("message-id"))
-    };
+    let naming =
+        |command: &str| Frame::new(command).with("subscription", "jobs").with("message-id", message.need("message-id"));
     client.request(naming("NACK")).await;
     client.request(naming("NACK").with("requeue", "false")).await;
     send(&broker, ["twice"].map(job)).await;
@@ -166,7 +165,9 @@ async fn what_dies_with_its_last_consumer_is_buried_although_nobody_consumes() {
 #[tokio::test]
 async fn acknowledging_in_every_version_is_about_ones_own_messages_alone() {
     let broker = Broker::start().await;
-    for (version, over_tcp) in [("1.0", true), ("1.1", true), ("1.2", true), ("1.0", false), ("1.1", false), ("1.2", false)] {
+    for (version, over_tcp) in
+        [("1.0", true), ("1.1", true), ("1.2", true), ("1.0", false), ("1.1", false), ("1.2", false)]
+    {
         let jobs = format!("/queue/v{}/{over_tcp}", version.replace('.', "_"));
         let connected = async || {
             let mut client = if over_tcp { Client::tcp(&broker).await } else { Client::websocket(&broker, &[]).await };
