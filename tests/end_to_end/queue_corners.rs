@@ -163,6 +163,35 @@ async fn what_dies_with_its_last_consumer_is_buried_although_nobody_consumes() {
 }
 
 #[tokio::test]
+async fn dead_letters_have_the_limit_of_a_queue_and_what_dies_then_waits_for_them() {
+    let broker = Broker::start_with("[queues]\nbytes = \"1MiB\"\n").await;
+    let body = "x".repeat(100_000);
+    let reject_nine = async || {
+        send(&broker, (0..9).map(|_| job(&body))).await;
+        let mut client = consumer(&broker, &[INDIVIDUALLY]).await;
+        for message in client.messages(9).await {
+            client.send(&nack(&message).with("requeue", "false")).await;
+        }
+        client
+    };
+    let first = reject_nine().await;
+    until_there_are(&broker, DEAD, 9).await;
+    first.hang_up().await;
+    let _second = reject_nine().await;
+    eventually("the broker says what is full", DEADLINE, async || {
+        broker.stderr().contains("queue/jobs/$dead keeps").then_some(())
+    })
+    .await;
+    let (dead, dying) = (look(&broker, DEAD).await.len(), look(&broker, JOBS).await.len());
+    assert!(dead <= 10 && dead + dying == 18, "{dead} and {dying}");
+    let mut doctor = Client::signed_in_over_tcp(&broker, "doctor").await;
+    doctor.subscribe("dead", DEAD, &[("ack", "client")]).await;
+    let last = doctor.messages(dead).await.pop().expect("nine of them, or ten");
+    doctor.ack(&last).await;
+    assert_eq!(doctor.messages(dying).await.len(), dying, "the others came");
+}
+
+#[tokio::test]
 async fn acknowledging_in_every_version_is_about_ones_own_messages_alone() {
     let broker = Broker::start().await;
     for (version, over_tcp) in

@@ -185,6 +185,10 @@ impl Keeper {
         {
             return self.bury_later(&error.to_string());
         }
+        let bytes: u64 = dead.iter().map(|(entry, ..)| entry.message().cost() as u64).sum();
+        if let Some(reason) = self.is_full(&grave, bytes).await {
+            return self.bury_later(&reason);
+        }
         let appends = dead.iter().map(|(entry, deliveries, reason)| {
             let state = self.group.locked();
             // Each is done with its own letter alone: that of another may be refused.
@@ -203,6 +207,14 @@ impl Keeper {
             }
         }
         self.group.bell.ring();
+    }
+
+    /// Why a queue's dead letters take so much no more: they have its limit, and what dies then stays where it is.
+    async fn is_full(&mut self, grave: &Grave, bytes: u64) -> Option<String> {
+        let max = self.room.bytes_max?;
+        let kept = self.group.store.bounds(&grave.log).await.ok().flatten()?.bytes;
+        let is_full = kept > 0 && kept + bytes > max;
+        is_full.then(|| format!("{} keeps {kept} bytes, {max} are the limit (queues.bytes)", grave.destination))
     }
 
     fn bury_later(&mut self, reason: &str) {
@@ -317,8 +329,10 @@ impl State {
     /// A message was read from the log.
     fn admit(&mut self, entry: Arc<Entry>) {
         let offset = entry.offset().0;
+        let next = self.skip.partition_point(|range| *range.end() < offset);
+        let is_done = self.skip.get(next).is_some_and(|range| range.contains(&offset));
         // What no log keeps cannot be acknowledged, and is for those who are here.
-        if !entry.durable || entry.has_expired() || self.skip.iter().any(|range| range.contains(&offset)) {
+        if !entry.durable || entry.has_expired() || is_done {
             return;
         }
         self.leases.admit(entry, u32::from(offset <= self.delivered_before));

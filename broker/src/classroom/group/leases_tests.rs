@@ -173,6 +173,9 @@ enum Step {
     Acknowledge(usize, usize, bool),
     Refuse(usize, usize, bool, bool),
     Settle(usize, u64),
+    /// Two verdicts of a transaction: which message, all up to it, and what becomes of it. It is stored, or its
+    /// consumer goes and the store knows better.
+    Commit(usize, [(usize, bool, u8); 2], bool),
     Admit,
     Assign(u64),
     Wake,
@@ -187,7 +190,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => number.clone().prop_map(Step::Take),
         4 => (number.clone(), 0usize..30, any::<bool>()).prop_map(|(who, nth, all)| Step::Acknowledge(who, nth, all)),
         2 => (number.clone(), 0usize..30, any::<bool>(), any::<bool>()).prop_map(|(who, nth, all, again)| Step::Refuse(who, nth, all, again)),
-        1 => (number, 0u64..30).prop_map(|(who, nth)| Step::Settle(who, nth)),
+        1 => (number.clone(), 0u64..30).prop_map(|(who, nth)| Step::Settle(who, nth)),
+        2 => (number.clone(), [(0usize..30, any::<bool>(), 0u8..3), (0usize..30, any::<bool>(), 0u8..3)], any::<bool>())
+            .prop_map(|(who, verdicts, stored)| Step::Commit(who, verdicts, stored)),
         6 => Just(Step::Admit),
         6 => (0u64..60).prop_map(Step::Assign),
         1 => Just(Step::Wake),
@@ -251,6 +256,39 @@ proptest! {
                     for offset in mine {
                         holder.remove(&offset);
                         done.insert(offset);
+                    }
+                },
+                Step::Commit(nth, verdicts, is_stored) => if let Some(id) = who(nth) {
+                    let mut decided = BTreeMap::new();
+                    for (nth, all, verdict) in verdicts {
+                        let (offset, all_of_them) = held_by(&holder, id, nth, all);
+                        let verdict = [Verdict::Done, Verdict::Again(now), Verdict::Rejected][usize::from(verdict)];
+                        leases.begin_settling(id, which(offset, all), verdict);
+                        for offset in all_of_them {
+                            decided.entry(offset).or_insert(verdict);
+                        }
+                    }
+                    let acknowledged: BTreeSet<u64> =
+                        decided.iter().filter(|(_, verdict)| **verdict == Verdict::Done).map(|(offset, _)| *offset).collect();
+                    let Progress { settled, above } = leases.progress_settling(id);
+                    for offset in 1..=head {
+                        let covered = offset <= settled.0 || above.iter().any(|range| range.contains(&offset));
+                        prop_assert_eq!(covered, done.contains(&offset) || acknowledged.contains(&offset));
+                    }
+                    if is_stored {
+                        leases.settled(id);
+                        holder.retain(|offset, _| !decided.contains_key(offset));
+                        done.extend(acknowledged);
+                    } else {
+                        leases.leave(id);
+                        consumers.retain(|known| *known != id);
+                        holder.retain(|_, held| held.0 != id);
+                        let unsure: BTreeSet<u64> = leases.unsure().iter().map(|(offset, _)| *offset).collect();
+                        prop_assert_eq!(&unsure, &acknowledged);
+                        for offset in unsure {
+                            leases.resolve((offset, 0), offset % 2 == 0);
+                        }
+                        done.extend(acknowledged.iter().filter(|offset| **offset % 2 == 0));
                     }
                 },
                 Step::Admit => {

@@ -20,6 +20,8 @@ mod keeper;
 mod leases;
 #[cfg(test)]
 mod leases_tests;
+#[cfg(test)]
+mod memory_tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -156,9 +158,12 @@ pub struct Consumer {
 impl Groups {
     /// Whether nothing would be lost without them.
     pub(super) fn are_idle(&self) -> bool {
-        let mut known = self.locked();
-        known.retain(|_, group| !group.is_idle());
-        known.is_empty()
+        self.locked().values().all(|group| group.is_idle())
+    }
+
+    /// Lets go of those that nobody would miss, also where the room itself stays.
+    pub(super) fn forget_idle(&self) {
+        self.locked().retain(|_, group| !group.is_idle());
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<CursorKey, Arc<Group>>> {
