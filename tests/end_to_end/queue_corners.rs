@@ -192,6 +192,37 @@ async fn dead_letters_have_the_limit_of_a_queue_and_what_dies_then_waits_for_the
 }
 
 #[tokio::test]
+async fn a_queue_that_goes_while_somebody_sends_begins_anew() {
+    let broker = Broker::start().await;
+    let mut service = Client::signed_in_over_tcp(&broker, "service").await;
+    let consume = async |header| {
+        for _ in 0..20 {
+            let mut client = Client::signed_in_over_tcp(&broker, "worker").await;
+            client
+                .send(&Frame::new("SUBSCRIBE").with("id", "jobs").with("destination", JOBS).with_all(&[header]))
+                .await;
+            // Given a job, or told that the queue has just gone.
+            client.frame().await;
+            client.hang_up().await;
+        }
+    };
+    let consumed = async { tokio::join!(consume(("auto-delete", "true")), consume(("x-expires", "1"))) };
+    tokio::pin!(consumed);
+    loop {
+        // Each is stored, in one life of the queue or the next.
+        let sent = service.request(job("work"));
+        tokio::select! {
+            _ = &mut consumed => break,
+            _ = sent => {}
+        }
+    }
+    let mut service = Client::signed_in_over_tcp(&broker, "service").await;
+    service.request(job("the last")).await;
+    let mut client = consumer(&broker, &[INDIVIDUALLY]).await;
+    while client.message().await.text() != "the last" {}
+}
+
+#[tokio::test]
 async fn acknowledging_in_every_version_is_about_ones_own_messages_alone() {
     let broker = Broker::start().await;
     for (version, over_tcp) in
