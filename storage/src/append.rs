@@ -112,7 +112,7 @@ impl Lanes {
 pub struct Settlement {
     /// Whose cursor.
     pub key: CursorKey,
-    /// What it becomes; only forward, as everywhere.
+    /// What it becomes; only forward, as everywhere, and what was delivered too.
     pub cursor: Cursor,
 }
 

@@ -128,6 +128,7 @@ every_engine! {
         a_forgotten_cursor_stays_forgotten,
         cursors_go_with_their_log,
         a_settlement_comes_with_its_record,
+        a_settlement_takes_nothing_back_of_what_was_delivered_since,
         a_settlement_of_a_refused_append_moves_nothing,
         cursors_settle_together,
         cursors_unused_for_long_are_forgotten;

@@ -28,7 +28,7 @@ pub struct Cursor {
     /// Acknowledged one by one above the low mark: sorted, apart from each other, at most 1,024 ranges.
     pub above: Vec<RangeInclusive<u64>>,
     /// Nothing above this was sent to the subscription before: what lies between
-    /// the low mark and here may be a repeat. The last save's word counts.
+    /// the low mark and here may be a repeat. The last save's word counts; a settlement only raises it.
     pub delivered: Offset,
     /// When it was last used, milliseconds since 1970. Cursors nobody used for long are forgotten.
     pub used: u64,
@@ -54,6 +54,13 @@ impl Cursor {
         ranges.into_iter().for_each(|range| merged.receive(range));
         merged.above.truncate(CURSOR_RANGES_MAX);
         merged
+    }
+
+    /// The same for a settlement: it was written down before what was saved while it waited for the writer, and
+    /// takes nothing back of what was said of deliveries since.
+    pub(crate) fn settle(self, known: Option<&Cursor>) -> Cursor {
+        let since = known.filter(|known| known.epoch == self.epoch).map_or(Offset::ZERO, |known| known.delivered);
+        Cursor { delivered: self.delivered.max(since), ..self }
     }
 
     /// Adds a range that begins no lower than any added before.

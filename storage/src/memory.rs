@@ -96,7 +96,7 @@ impl Memory {
         let appended = state.put(&append.log, append.messages, known, now);
         let also = append.also.into_iter().map(|part| state.put(&part.log, part.messages, None, now).position);
         let also = also.collect();
-        append.settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        append.settlements.into_iter().for_each(|settlement| state.settle(settlement));
         Ok(Appended { also, ..appended })
     }
 
@@ -148,6 +148,11 @@ impl State {
         let known = self.cursors.remove(key).filter(|known| known.epoch == cursor.epoch);
         let nothing = Cursor { above: Vec::new(), used: 0, ..cursor };
         self.cursors.insert(key.clone(), cursor.merge(known.unwrap_or(nothing)));
+    }
+
+    fn settle(&mut self, Settlement { key, cursor }: Settlement) {
+        let cursor = cursor.settle(self.cursors.get(&key));
+        self.save(&key, cursor);
     }
 }
 
@@ -223,7 +228,7 @@ impl Cursors for Memory {
 
     fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'static, Result<(), CursorsError>> {
         let mut state = self.state();
-        settlements.into_iter().for_each(|Settlement { key, cursor }| state.save(&key, cursor));
+        settlements.into_iter().for_each(|settlement| state.settle(settlement));
         ready(Ok(())).boxed()
     }
 

@@ -1,8 +1,8 @@
-//! A queue whose consumers and whose broker are killed: every job is done, none is lost, and none comes
-//! twice without being marked.
+//! A queue whose consumers and whose broker are killed: every job is done, none is lost, none comes twice without
+//! being marked, and none at all once its ACK was confirmed.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use homeroom_tests::{Broker, Client, Frame, Heard, Random, Setup};
@@ -20,9 +20,12 @@ fn jobs() -> u64 {
     std::env::var("HOMEROOM_JOBS").ok().map_or(10_000, |text| text.parse().expect("HOMEROOM_JOBS is a number"))
 }
 
-/// What was seen of each job, in order: whether it was marked as a repeat.
+/// One ACK in so many asks for a RECEIPT.
+const CONFIRMED: u64 = 3;
+
+/// What was seen of each job, in order: whether it was marked as a repeat; and of which the ACK was confirmed.
 #[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<BTreeMap<u64, Vec<bool>>>>);
+struct Ledger(Arc<Mutex<BTreeMap<u64, Vec<bool>>>>, Arc<Mutex<BTreeSet<u64>>>);
 
 impl Ledger {
     fn note(&self, message: &Frame) {
@@ -31,6 +34,11 @@ impl Ledger {
         let count = message.header("delivery-count").map_or(1, |count| count.parse::<u32>().expect("a number"));
         assert_eq!(marked, count > 1, "{message}");
         self.0.lock().expect("nobody panics with the ledger").entry(job).or_default().push(marked);
+        assert!(!self.confirmed().contains(&job), "its ACK was confirmed: {message}");
+    }
+
+    fn confirmed(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.1.lock().expect("nobody panics with the ledger")
     }
 
     fn count(&self) -> u64 {
@@ -85,6 +93,7 @@ async fn work(address: String, mut random: Random, ledger: Ledger) -> u64 {
         loop {
             let Some(message) = next_frame(&mut client).await else { return deaths };
             if message.command != "MESSAGE" {
+                ledger.confirmed().extend(message.header("receipt-id").and_then(|job| job.parse::<u64>().ok()));
                 continue;
             }
             ledger.note(&message);
@@ -93,7 +102,11 @@ async fn work(address: String, mut random: Random, ledger: Ledger) -> u64 {
                 deaths += 1;
                 break;
             }
-            if client.try_send(&Frame::new("ACK").with("id", message.need("ack"))).await.is_err() {
+            let mut ack = Frame::new("ACK").with("id", message.need("ack"));
+            if random.below(CONFIRMED) == 0 {
+                ack = ack.with("receipt", message.text());
+            }
+            if client.try_send(&ack).await.is_err() {
                 return deaths;
             }
         }
@@ -145,7 +158,10 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
          {repeats} repeats, {left} of them after the last start; {:?}",
         begun.elapsed()
     );
+    let confirmed = ledger.confirmed().len();
+    println!("{confirmed} ACKs were confirmed");
     assert!(lost.is_empty(), "lost: {lost:?}");
+    assert!(confirmed as u64 > jobs / 10, "{confirmed}");
     assert!(unmarked.is_empty(), "came twice and were not marked: {unmarked:?}");
     assert!(kills >= 5 && deaths >= 5, "too little died to say anything");
 }

@@ -21,6 +21,7 @@ mod aliases;
 mod destinations;
 mod presence;
 mod private;
+mod queue_corners;
 mod queues;
 mod replies;
 

@@ -104,3 +104,78 @@ async fn private_topics_are_there_where_the_settings_map_them() {
     assert_eq!(message.text(), "graded");
     assert_eq!(message.need("destination"), "/user/topic/quizExercise/7/submission");
 }
+
+/// Everything but letters and digits, as it can be written in a destination.
+fn encoded(user: &str) -> String {
+    let byte = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02x}"),
+    };
+    user.bytes().map(byte).collect()
+}
+
+#[tokio::test]
+async fn whoever_is_called_like_a_part_of_a_destination_is_somebody_of_ones_own() {
+    let broker = Broker::start().await;
+    let users = [
+        "alice",
+        "Alice",
+        "alice.",
+        "alice/queue",
+        "alice/queue/marks",
+        "alice%2Fqueue",
+        "*",
+        "**",
+        "#",
+        ">",
+        "%2A",
+        ".",
+        "..",
+        "$dead",
+        "queue",
+        "user",
+        "a:b",
+        "a\\c",
+        "\u{e4}",
+        "a\u{308}",
+        " alice",
+    ];
+    let mut clients = Vec::new();
+    for user in users {
+        let mut client = Client::signed_in(&broker, user).await;
+        client.subscribe("mine", "/user/queue/**", &[("durable", "true")]).await;
+        clients.push(client);
+    }
+    let mut teacher = Client::signed_in(&broker, "teacher").await;
+    for user in users {
+        teacher.publish(&format!("/user/{}/queue/marks", encoded(user)), user).await;
+    }
+    for user in users {
+        teacher.publish(&format!("/user/{}/queue/marks", encoded(user)), "end").await;
+    }
+    for (user, client) in users.iter().zip(&mut clients) {
+        assert_eq!(client.bodies(2).await, [*user, "end"]);
+    }
+}
+
+/// With everything that another's message says of itself.
+#[tokio::test]
+async fn nobody_acknowledges_what_is_anothers() {
+    let broker = Broker::start().await;
+    let durable = [("durable", "true"), ("ack", "client-individual")];
+    let mut teacher = Client::signed_in(&broker, "teacher").await;
+    teacher.publish("/user/alice/queue/marks", "for alice").await;
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.subscribe("marks", MARKS, &durable).await;
+    let message = alice.message().await;
+    let mut mallory = Client::signed_in(&broker, "mallory").await;
+    mallory.subscribe("marks", MARKS, &durable).await;
+    mallory.ack(&message).await;
+    mallory.request(Frame::new("NACK").with("id", message.need("ack")).with("requeue", "false")).await;
+    alice.hang_up().await;
+    let mut alice = Client::signed_in(&broker, "alice").await;
+    alice.subscribe("marks", MARKS, &durable).await;
+    assert_eq!(alice.message().await.text(), "for alice");
+    mallory.publish("/user/mallory/queue/marks", "for mallory").await;
+    assert_eq!(mallory.message().await.text(), "for mallory");
+}

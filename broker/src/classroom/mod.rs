@@ -262,9 +262,10 @@ impl Room {
         Ok(self.store.bounds(&self.log).await?.map_or(Offset::ZERO, |bounds| bounds.trimmed))
     }
 
-    /// Lets go of what was read from the log and nobody asks for any more.
-    pub(crate) fn forget_unused_pages(&self) {
+    /// Lets go of what nobody asks for any more: what was read from the log, groups without consumers.
+    pub(crate) fn forget_unused(&self) {
         self.pages.forget_unused(pages::UNUSED);
+        self.groups.forget_idle();
     }
 
     /// Tells `member` of everything new, from this call on: in this form, or else by a ring.

@@ -160,7 +160,7 @@ impl Registry {
     fn close_idle(&self) {
         self.locked().retain(|_, slot| {
             if let Some(room) = slot.get() {
-                room.forget_unused_pages();
+                room.forget_unused();
             }
             let held = Arc::strong_count(slot) > 1;
             held || slot.get().is_some_and(|room| Arc::strong_count(room) > 1 || !room.is_idle())

@@ -12,7 +12,7 @@ use super::delivery::BATCH_BYTES;
 use super::envelope::Repeat;
 use super::inbound::comes_again;
 use super::subscription::Subscription;
-use crate::classroom::group::{Consumer, Delivery, Which};
+use crate::classroom::group::{Consumer, Delivery, Verdict, Which};
 
 /// The part of a subscription in a group of consumers.
 #[derive(Debug)]
@@ -30,16 +30,21 @@ impl Consuming {
         Consuming { consumer, standing: Standing::default(), settled: 0 }
     }
 
-    /// An ACK or NACK, to be stored with a transaction if there is one.
+    /// An ACK or NACK, to take effect with a transaction if there is one.
     pub(super) fn apply(&self, ack: AckMode, position: Position, acknowledge: &Acknowledge, in_transaction: bool) {
+        if ack == AckMode::Auto {
+            // What has arrived is done; nothing is said about it.
+            return;
+        }
         let which = Which { position, cumulative: ack == AckMode::Client };
-        if acknowledge.negative {
-            let at = comes_again(acknowledge).map(|delay| (Instant::now() + delay).into_std());
-            self.consumer.refuse(which, at);
-        } else if in_transaction {
-            self.consumer.acknowledge_with_transaction(which);
-        } else {
-            self.consumer.acknowledge(which);
+        let verdict = match (acknowledge.negative, comes_again(acknowledge)) {
+            (false, _) => Verdict::Done,
+            (true, Some(delay)) => Verdict::Again((Instant::now() + delay).into_std()),
+            (true, None) => Verdict::Rejected,
+        };
+        match in_transaction {
+            true => self.consumer.judge_with_transaction(which, verdict),
+            false => self.consumer.judge(which, verdict),
         }
     }
 

@@ -191,6 +191,22 @@ pub(super) async fn a_settlement_comes_with_its_record(mut site: Site) {
     assert_eq!(read_all(&store, &quiz()).await.records.len(), 3);
 }
 
+pub(super) async fn a_settlement_takes_nothing_back_of_what_was_delivered_since(site: Site) {
+    let store = site.store();
+    let epoch = epoch_of(&store, &quiz()).await;
+    let key = cursor_key(&quiz(), "alice");
+    let earlier = Cursor { delivered: Offset(10), ..cursor(epoch, 3, &[]) };
+    store.save(&key, Cursor { delivered: Offset(20), ..cursor(epoch, 2, &[]) });
+    let settlements = vec![Settlement { key: key.clone(), cursor: earlier.clone() }];
+    store.append(Append { settlements, ..append(&quiz(), "with it") }).await.unwrap();
+    assert_eq!(
+        store.load(&key).await.unwrap().map(|kept| (kept.offset, kept.delivered)),
+        Some((Offset(3), Offset(20)))
+    );
+    store.save(&key, earlier);
+    assert_eq!(store.load(&key).await.unwrap().map(|kept| kept.delivered), Some(Offset(10)));
+}
+
 pub(super) async fn a_settlement_of_a_refused_append_moves_nothing(site: Site) {
     let store = site.store();
     let epoch = epoch_of(&store, &quiz()).await;

@@ -120,7 +120,8 @@ fn settle(shared: &Shared, settlements: Vec<Settlement>, batch: &mut Batch) {
     let mut book = shared.book();
     for Settlement { key, cursor } in settlements {
         let Some(log) = shared.log(&key.log).filter(|log| log.epoch == cursor.epoch) else { continue };
-        batch.unsettled.push((key.clone(), log.id, book.load(&key)));
-        book.save(&key, log.id, cursor);
+        let known = book.load(&key);
+        book.save(&key, log.id, cursor.settle(known.as_ref()));
+        batch.unsettled.push((key, log.id, known));
     }
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use homeroom_storage::{Append, CursorsError, Message, Offset, Retention, Settlement};
+use homeroom_storage::{Append, Bounds, CursorsError, LogError, Message, Offset, Retention, Settlement};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::leases::place;
@@ -26,7 +27,7 @@ const CEILING_LEAD: u64 = 1024;
 const READ_AGAIN: usize = 64;
 /// So many dead letters go to the disk together.
 const BURIED_AT_ONCE: usize = 64;
-/// A store that did not take a dead letter is asked again after this time.
+/// A store that did not take a dead letter, or did not trim, is asked again after this time.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// What is done with is removed from a queue's log when there is so much of it ...
 const TRIM_RECORDS: u64 = 1024;
@@ -41,7 +42,10 @@ pub(super) struct Keeper {
     /// What was read last of what comes again.
     page: Option<LogPage>,
     storing: Option<BoxFuture<'static, Result<(), CursorsError>>>,
-    trimmed: Offset,
+    trimming: Option<JoinHandle<Result<(), LogError>>>,
+    /// Up to where the log was to be trimmed last, and when it is asked again if it was not.
+    trimmed: (Offset, Instant),
+    trim_again_at: Option<Instant>,
     bury_again_at: Option<Instant>,
 }
 
@@ -49,7 +53,9 @@ impl Keeper {
     /// Reads from `mark` on.
     pub(super) fn new(room: Arc<Room>, group: Arc<Group>, pattern: Arc<Pattern>, mark: Mark) -> Keeper {
         let reader = Reader::new(room.clone(), pattern, mark, group.bell.clone());
-        Keeper { room, group, reader, page: None, storing: None, trimmed: Offset::ZERO, bury_again_at: None }
+        let trimmed = (Offset::ZERO, Instant::now());
+        let (page, storing, trimming) = (None, None, None);
+        Keeper { room, group, reader, page, storing, trimming, trimmed, trim_again_at: None, bury_again_at: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -65,7 +71,7 @@ impl Keeper {
             self.resolve().await;
             self.store();
             self.trim();
-            if self.is_deserted() {
+            if self.is_deserted() && !self.has_more_to_do() {
                 if self.end().await {
                     return;
                 }
@@ -77,11 +83,12 @@ impl Keeper {
 
     async fn wait(&mut self) {
         let wakes_at = self.group.locked().leases.wakes_at().map(Instant::from_std);
-        let due = [wakes_at, self.bury_again_at].into_iter().flatten().min();
-        let storing = self.storing.is_some();
+        let due = [wakes_at, self.bury_again_at, self.trim_again_at].into_iter().flatten().min();
+        let (storing, trimming) = (self.storing.is_some(), self.trimming.is_some());
         tokio::select! {
             () = self.group.bell.heard() => {}
-            _ = stored(&mut self.storing), if storing => self.storing = None,
+            () = answered(&mut self.storing), if storing => self.storing = None,
+            () = answered(&mut self.trimming), if trimming => self.trimming = None,
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
     }
@@ -178,25 +185,36 @@ impl Keeper {
         {
             return self.bury_later(&error.to_string());
         }
-        let mut buried = Vec::new();
+        let bytes: u64 = dead.iter().map(|(entry, ..)| entry.message().cost() as u64).sum();
+        if let Some(reason) = self.is_full(&grave, bytes).await {
+            return self.bury_later(&reason);
+        }
         let appends = dead.iter().map(|(entry, deliveries, reason)| {
-            buried.push(place(entry.position()));
             let state = self.group.locked();
-            let cursor = self.group.cursor(&state, state.leases.progress(&buried));
+            // Each is done with its own letter alone: that of another may be refused.
+            let cursor = self.group.cursor(&state, state.leases.progress_with([place(entry.position())]));
             let settlement = Settlement { key: self.group.key.clone(), cursor };
             self.group.store.append(append(&grave, entry, (*deliveries, *reason), settlement))
         });
         let appends: Vec<_> = appends.collect();
-        for (appended, place) in join_all(appends).await.into_iter().zip(buried) {
+        for (appended, (entry, ..)) in join_all(appends).await.into_iter().zip(&dead) {
             match appended {
                 Ok(_) => {
                     self.room.tally.dead.fetch_add(1, Ordering::Relaxed);
-                    self.finish(place);
+                    self.finish(place(entry.position()));
                 }
                 Err(error) => self.bury_later(&error.to_string()),
             }
         }
         self.group.bell.ring();
+    }
+
+    /// Why a queue's dead letters take so much no more: they have its limit, and what dies then stays where it is.
+    async fn is_full(&mut self, grave: &Grave, bytes: u64) -> Option<String> {
+        let max = self.room.bytes_max?;
+        let kept = self.group.store.bounds(&grave.log).await.ok().flatten()?.bytes;
+        let is_full = kept > 0 && kept + bytes > max;
+        is_full.then(|| format!("{} keeps {kept} bytes, {max} are the limit (queues.bytes)", grave.destination))
     }
 
     fn bury_later(&mut self, reason: &str) {
@@ -242,20 +260,36 @@ impl Keeper {
 
     /// What all are done with goes from a queue's log, now and then.
     fn trim(&mut self) {
-        let Some(bytes_max) = self.room.bytes_max else { return };
-        let settled = self.group.locked().leases.progress(&[]).settled;
-        let kept = self.room.kept();
-        let records = settled.0.saturating_sub(self.trimmed.0);
-        let bytes = kept.map_or(0, |kept| kept.bytes);
-        let is_much = records >= TRIM_RECORDS || bytes >= TRIM_BYTES.min(bytes_max / 4);
-        if settled > self.trimmed && (is_much || self.is_deserted()) {
-            self.trimmed = settled;
-            tokio::spawn(self.group.store.trim(self.room.log(), settled));
+        self.trim_again_at = None;
+        let (Some(bytes_max), None) = (self.room.bytes_max, &self.trimming) else { return };
+        let Some(Bounds { trimmed, head, bytes, .. }) = self.room.kept() else { return };
+        let low = Offset(self.group.locked().leases.low());
+        let (done, all) = (low.0.saturating_sub(trimmed.0), head.0.saturating_sub(trimmed.0));
+        // Its share of the bytes, as if all records were of one size; nearly full, the last byte of it matters.
+        let share = (u128::from(bytes) * u128::from(done) / u128::from(all.max(1))) as u64;
+        let is_much = done >= TRIM_RECORDS || share >= TRIM_BYTES.min(bytes_max / 4) || bytes >= bytes_max / 2;
+        if done == 0 || !(is_much || self.is_deserted()) {
+            return;
         }
+        // A store that takes nothing now does not trim either.
+        let (asked, again_at) = self.trimmed;
+        if low == asked && Instant::now() < again_at {
+            self.trim_again_at = Some(again_at);
+            return;
+        }
+        self.trimmed = (low, Instant::now() + TRY_AGAIN);
+        self.trimming = Some(tokio::spawn(self.group.store.trim(self.room.log(), low)));
     }
 
     fn is_deserted(&self) -> bool {
         self.group.locked().leases.consumers() == 0
+    }
+
+    /// Whether what the last consumer left has to be seen to, and can be.
+    fn has_more_to_do(&self) -> bool {
+        let state = self.group.locked();
+        let can_bury = self.bury_again_at.is_none() && state.failed.is_none();
+        !state.leases.unsure().is_empty() || can_bury && state.leases.has_dead()
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -295,8 +329,10 @@ impl State {
     /// A message was read from the log.
     fn admit(&mut self, entry: Arc<Entry>) {
         let offset = entry.offset().0;
+        let next = self.skip.partition_point(|range| *range.end() < offset);
+        let is_done = self.skip.get(next).is_some_and(|range| range.contains(&offset));
         // What no log keeps cannot be acknowledged, and is for those who are here.
-        if !entry.durable || entry.has_expired() || self.skip.iter().any(|range| range.contains(&offset)) {
+        if !entry.durable || entry.has_expired() || is_done {
             return;
         }
         self.leases.admit(entry, u32::from(offset <= self.delivered_before));
@@ -310,9 +346,10 @@ async fn somebody(group: &Group) {
     }
 }
 
-async fn stored(storing: &mut Option<BoxFuture<'static, Result<(), CursorsError>>>) {
-    match storing {
-        Some(storing) => drop(storing.await),
+/// Resolves when the store has answered, whatever it says: what it did not do is asked for again.
+async fn answered(asked: &mut Option<impl Future + Unpin>) {
+    match asked {
+        Some(asked) => drop(asked.await),
         None => pending().await,
     }
 }
@@ -325,8 +362,10 @@ fn append(grave: &Grave, entry: &Entry, (deliveries, reason): (u32, Reason), set
         ("dead-letter-reason", reason.name().to_owned()),
         ("dead-letter-deliveries", deliveries.to_string()),
     ];
-    let kept = message.headers.iter().filter(|(name, _)| **name != *EXPIRES).cloned();
-    let headers = kept.chain(own.map(|(name, value)| (name.into(), value.into()))).collect();
+    // What an earlier death wrote travels with a message that is sent once more.
+    let is_own = |name: &str| name == EXPIRES || own.iter().any(|(own, _)| *own == name);
+    let kept = message.headers.iter().filter(|(name, _)| !is_own(name)).cloned();
+    let headers = kept.chain(own.iter().map(|(name, value)| ((*name).into(), value.as_str().into()))).collect();
     let message = Message { destination: grave.destination.clone(), headers, ..message.clone() };
     Append {
         log: grave.log.clone(),

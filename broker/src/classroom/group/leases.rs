@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use homeroom_storage::Position;
 
+use super::done::Done;
 use crate::classroom::bell::Bell;
 use crate::classroom::durable::Progress;
 use crate::classroom::entry::{Entry, Mark};
@@ -39,11 +40,14 @@ pub(super) fn place(position: Position) -> Place {
 #[derive(Debug)]
 pub(super) struct Leases {
     open: BTreeMap<Place, Lease>,
+    /// What was read and is not open.
+    done: Done,
     waiting: BTreeSet<Place>,
     delayed: BTreeSet<(Instant, Place)>,
     dead: BTreeMap<Place, Reason>,
     /// Their consumer left while a transaction was on its way that acknowledges them.
     unsure: BTreeSet<Place>,
+    /// In the order in which they came, which is that of their numbers.
     consumers: Vec<Consumer>,
     consumer_next: u64,
     /// Whose turn it is.
@@ -82,7 +86,20 @@ struct Consumer {
     assigned: VecDeque<Place>,
     assigned_bytes: usize,
     held: BTreeMap<u64, Place>,
+    /// What was decided with a transaction that is on its way. They are held until then.
+    settling: Vec<(Place, Verdict)>,
     nth: u64,
+}
+
+/// What becomes of a message that a consumer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The work is done.
+    Done,
+    /// It comes again, from this moment on.
+    Again(Instant),
+    /// It is not wanted any more: a dead letter.
+    Rejected,
 }
 
 /// Why a message goes to the dead letters.
@@ -130,6 +147,7 @@ impl Leases {
     pub(super) fn new(mark: Mark, delivered: u64, deliveries_max: u32) -> Leases {
         Leases {
             open: BTreeMap::new(),
+            done: Done::new(mark.passed().0),
             waiting: BTreeSet::new(),
             delayed: BTreeSet::new(),
             dead: BTreeMap::new(),
@@ -157,25 +175,27 @@ impl Leases {
     pub(super) fn join(&mut self, bell: Arc<Bell>, window: Option<usize>) -> u64 {
         let id = self.consumer_next;
         self.consumer_next += 1;
-        let (assigned, held) = (VecDeque::new(), BTreeMap::new());
-        self.consumers.push(Consumer { id, bell, window, assigned, assigned_bytes: 0, held, nth: 0 });
+        let (assigned, held, settling) = (VecDeque::new(), BTreeMap::new(), Vec::new());
+        self.consumers.push(Consumer { id, bell, window, assigned, assigned_bytes: 0, held, settling, nth: 0 });
         id
     }
 
     /// A consumer goes; what it had waits for others.
     pub(super) fn leave(&mut self, id: u64) {
-        let Some(at) = self.consumers.iter().position(|known| known.id == id) else { return };
+        let Ok(at) = self.consumers.binary_search_by_key(&id, |known| known.id) else { return };
         let gone = self.consumers.remove(at);
         for place in gone.assigned {
             self.wait(place);
         }
+        for (place, verdict) in gone.settling {
+            if verdict == Verdict::Done {
+                self.set(place, State::Unsure);
+                self.unsure.insert(place);
+            }
+        }
         for place in gone.held.into_values() {
-            match self.open.get_mut(&place) {
-                Some(Lease { state: state @ State::Held { settling: true, .. }, .. }) => {
-                    *state = State::Unsure;
-                    self.unsure.insert(place);
-                }
-                _ => self.give_back(place, None),
+            if !self.unsure.contains(&place) {
+                self.give_back(place, None);
             }
         }
     }
@@ -203,7 +223,17 @@ impl Leases {
 
     /// The log was read up to `mark`; what lies between and was not admitted is not for this group.
     pub(super) fn pass(&mut self, mark: Mark) {
+        let mut first = self.mark.passed().0 + 1;
         self.mark = self.mark.max(mark);
+        let last = self.mark.passed().0;
+        if first > last {
+            return;
+        }
+        for (open, _) in self.open.range((first, 0)..=(last, u16::MAX)).map(|(place, _)| *place) {
+            self.done.add(first..=open - 1);
+            first = open + 1;
+        }
+        self.done.add(first..=last);
     }
 
     /// A message was read from the log; it was delivered so often before.
@@ -256,7 +286,8 @@ impl Leases {
     /// A consumer takes the next of what it was given: it is delivered.
     pub(super) fn take(&mut self, id: u64) -> Option<Delivery> {
         loop {
-            let consumer = self.consumers.iter_mut().find(|known| known.id == id)?;
+            let at = self.consumers.binary_search_by_key(&id, |known| known.id).ok()?;
+            let consumer = &mut self.consumers[at];
             let place = consumer.assigned.pop_front()?;
             let lease = self.open.get_mut(&place).expect("what is assigned is open");
             let entry = lease.entry.take().expect("what is assigned was read");
@@ -277,47 +308,39 @@ impl Leases {
 
     /// Whether a consumer has been given something.
     pub(super) fn has_something(&self, id: u64) -> bool {
-        self.consumers.iter().any(|known| known.id == id && !known.assigned.is_empty())
+        self.consumer(id).is_some_and(|known| !known.assigned.is_empty())
     }
 
-    /// A consumer has done its work. What it does not hold changes nothing.
-    pub(super) fn acknowledge(&mut self, id: u64, which: Which) {
+    /// A consumer says what becomes of messages it holds. Of what it does not hold nothing.
+    pub(super) fn judge(&mut self, id: u64, which: Which, verdict: Verdict) {
         for (_, place) in self.named(id, which) {
-            self.finish(place);
+            self.carry_out(place, verdict);
         }
     }
 
-    /// The same, with a transaction that is on its way: see [`Leases::settled`].
-    pub(super) fn begin_settling(&mut self, id: u64, which: Which) {
+    /// The same, with a transaction that is on its way: see [`Leases::settled`]. The first word counts.
+    pub(super) fn begin_settling(&mut self, id: u64, which: Which, verdict: Verdict) {
         for (nth, place) in self.named(id, which) {
             self.set(place, State::Held { by: id, nth, settling: true });
+            if let Some(consumer) = self.consumer_mut(id) {
+                consumer.settling.push((place, verdict));
+            }
         }
     }
 
     /// That transaction is stored.
     pub(super) fn settled(&mut self, id: u64) {
-        let done: Vec<Place> = self.settling(id).collect();
-        done.into_iter().for_each(|place| self.finish(place));
+        let settling = self.consumer_mut(id).map(|consumer| std::mem::take(&mut consumer.settling));
+        for (place, verdict) in settling.into_iter().flatten() {
+            self.carry_out(place, verdict);
+        }
     }
 
     /// Everything that a consumer was given up to its `nth` is done.
     pub(super) fn settle(&mut self, id: u64, nth: u64) {
-        let Some(consumer) = self.consumers.iter().find(|known| known.id == id) else { return };
+        let Some(consumer) = self.consumer(id) else { return };
         let done: Vec<Place> = consumer.held.range(..=nth).map(|(_, place)| *place).collect();
         done.into_iter().for_each(|place| self.finish(place));
-    }
-
-    /// A consumer gives messages back: they wait until `at`, or for ever.
-    pub(super) fn refuse(&mut self, id: u64, which: Which, at: Option<Instant>) {
-        for (nth, place) in self.named(id, which) {
-            if let Some(consumer) = self.consumers.iter_mut().find(|known| known.id == id) {
-                consumer.held.remove(&nth);
-            }
-            match at {
-                Some(at) => self.give_back(place, Some(at)),
-                None => self.bury(place, Reason::Rejected),
-            }
-        }
     }
 
     /// What was to wait until `now` waits for a consumer.
@@ -346,6 +369,11 @@ impl Leases {
         }
     }
 
+    /// Whether there are any.
+    pub(super) fn has_dead(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
     /// The dead that were read, `count` at most.
     pub(super) fn dead(&self, count: usize) -> Vec<(Arc<Entry>, u32, Reason)> {
         let read = self.dead.iter().filter_map(|(place, reason)| {
@@ -359,16 +387,35 @@ impl Leases {
     pub(super) fn finish(&mut self, place: Place) {
         let Some(lease) = self.open.remove(&place) else { return };
         self.forget(place, lease.state);
+        let offset = place.0;
+        // What the log was not read up to yet may have more messages in the same record.
+        if offset <= self.mark.passed().0 && self.open_in(offset).next().is_none() {
+            self.done.add(offset..=offset);
+        }
     }
 
-    /// How far the group has come, as if these were done as well.
-    pub(super) fn progress(&self, but: &[Place]) -> Progress {
-        self.progress_where(|place, _| but.contains(place))
+    /// Everything up to this offset is done.
+    pub(super) fn low(&self) -> u64 {
+        self.done.low()
+    }
+
+    /// How far the group has come.
+    pub(super) fn progress(&self) -> Progress {
+        self.done.progress()
+    }
+
+    /// How far the group has come, as if these were done as well. A record is when all its messages are.
+    pub(super) fn progress_with(&self, places: impl IntoIterator<Item = Place>) -> Progress {
+        let places: BTreeSet<Place> = places.into_iter().collect();
+        let is_done =
+            |offset: &u64| *offset <= self.mark.passed().0 && self.open_in(*offset).all(|place| places.contains(place));
+        self.done.progress_with(places.iter().map(|(offset, _)| *offset).filter(is_done))
     }
 
     /// How far the group has come when what this consumer acknowledged last is stored.
     pub(super) fn progress_settling(&self, id: u64) -> Progress {
-        self.progress_where(|_, lease| matches!(lease.state, State::Held { by, settling: true, .. } if by == id))
+        let settling = self.consumer(id).into_iter().flat_map(|known| &known.settling);
+        self.progress_with(settling.filter(|(_, verdict)| *verdict == Verdict::Done).map(|(place, _)| *place))
     }
 
     /// Lets go of messages that can be read again.
@@ -376,29 +423,43 @@ impl Leases {
         self.open.values_mut().for_each(|lease| lease.entry = None);
     }
 
-    fn progress_where(&self, done: impl Fn(&Place, &Lease) -> bool) -> Progress {
-        let open = self.open.iter().filter(|(place, lease)| !done(place, lease)).map(|((offset, _), _)| *offset);
-        let mut open: Vec<u64> = open.collect();
-        open.dedup();
-        Progress::with_open(&open, self.mark.passed())
+    /// What is open of one record.
+    fn open_in(&self, offset: u64) -> impl Iterator<Item = &Place> {
+        self.open.range((offset, 0)..=(offset, u16::MAX)).map(|(place, _)| place)
     }
 
-    fn settling(&self, id: u64) -> impl Iterator<Item = Place> {
-        let held = self.consumers.iter().filter(move |known| known.id == id).flat_map(|known| known.held.values());
-        held.copied().filter(|place| {
-            self.open.get(place).is_some_and(|lease| matches!(lease.state, State::Held { settling: true, .. }))
-        })
+    fn consumer(&self, id: u64) -> Option<&Consumer> {
+        self.consumers.binary_search_by_key(&id, |known| known.id).ok().map(|at| &self.consumers[at])
     }
 
-    /// What a consumer holds of what it names.
+    fn consumer_mut(&mut self, id: u64) -> Option<&mut Consumer> {
+        self.consumers.binary_search_by_key(&id, |known| known.id).ok().map(|at| &mut self.consumers[at])
+    }
+
+    fn carry_out(&mut self, place: Place, verdict: Verdict) {
+        match verdict {
+            Verdict::Done => self.finish(place),
+            Verdict::Again(at) => self.give_back(place, Some(at)),
+            Verdict::Rejected => self.bury(place, Reason::Rejected),
+        }
+    }
+
+    /// What a consumer holds of what it names, and has not decided about with a transaction.
     fn named(&self, id: u64, Which { position, cumulative }: Which) -> Vec<(u64, Place)> {
         let place = place(position);
         let Some(State::Held { by, nth, .. }) = self.open.get(&place).map(|lease| lease.state) else {
             return Vec::new();
         };
-        let Some(consumer) = self.consumers.iter().find(|known| known.id == id && by == id) else { return Vec::new() };
+        let Some(consumer) = self.consumer(id).filter(|_| by == id) else { return Vec::new() };
         let first = if cumulative { 0 } else { nth };
-        consumer.held.range(first..=nth).map(|(nth, place)| (*nth, *place)).collect()
+        let held = consumer.held.range(first..=nth).map(|(nth, place)| (*nth, *place));
+        if consumer.settling.is_empty() {
+            return held.collect();
+        }
+        let is_free = |place: &Place| {
+            matches!(self.open.get(place), Some(Lease { state: State::Held { settling: false, .. }, .. }))
+        };
+        held.filter(|(_, place)| is_free(place)).collect()
     }
 
     /// A message that was delivered, and not acknowledged, comes again.
@@ -445,7 +506,7 @@ impl Leases {
             // Whoever takes it, or leaves, has it in its own list.
             State::Assigned { .. } => {}
             State::Held { by, nth, .. } => {
-                if let Some(consumer) = self.consumers.iter_mut().find(|known| known.id == by) {
+                if let Some(consumer) = self.consumer_mut(by) {
                     consumer.held.remove(&nth);
                 }
             }

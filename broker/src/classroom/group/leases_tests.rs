@@ -7,7 +7,7 @@ use bytes::Bytes;
 use homeroom_storage::{Epoch, Message, Record};
 use proptest::prelude::*;
 
-use super::leases::{Delivery, Leases, Reason, Which, place};
+use super::leases::{Delivery, Leases, Reason, Verdict, Which, place};
 use super::*;
 use crate::classroom::entry::Entry;
 
@@ -48,7 +48,7 @@ fn take(leases: &mut Leases, id: u64) -> Vec<(u64, u32)> {
 }
 
 fn settled(leases: &Leases) -> (u64, Vec<std::ops::RangeInclusive<u64>>) {
-    let Progress { settled, above } = leases.progress(&[]);
+    let Progress { settled, above } = leases.progress();
     (settled.0, above)
 }
 
@@ -58,9 +58,19 @@ fn consumers_are_served_in_turn_and_no_further_than_their_windows() {
     let (first, second) = (join(&mut leases, Some(2)), join(&mut leases, Some(3)));
     assert_eq!(take(&mut leases, first), [(1, 1), (3, 1)]);
     assert_eq!(take(&mut leases, second), [(2, 1), (4, 1), (5, 1)]);
-    leases.acknowledge(first, which(3, false));
+    leases.judge(first, which(3, false), Verdict::Done);
     assert_eq!(take(&mut leases, first), [(6, 1)]);
     assert_eq!(settled(&leases), (0, vec![3..=3]));
+}
+
+#[test]
+fn the_log_is_often_read_no_further() {
+    let mut leases = leases(2, 5);
+    leases.pass(Mark::after(Offset(2)));
+    leases.pass(Mark::after(Offset(1)));
+    let consumer = join(&mut leases, Some(2));
+    assert_eq!(take(&mut leases, consumer).len(), 2);
+    assert_eq!(settled(&leases), (0, vec![]));
 }
 
 #[test]
@@ -68,7 +78,7 @@ fn what_a_consumer_held_comes_back_in_order_before_what_is_new() {
     let mut leases = leases(6, 5);
     let gone = join(&mut leases, Some(3));
     assert_eq!(take(&mut leases, gone), [(1, 1), (2, 1), (3, 1)]);
-    leases.acknowledge(gone, which(2, false));
+    leases.judge(gone, which(2, false), Verdict::Done);
     leases.leave(gone);
     let next = join(&mut leases, Some(10));
     assert_eq!(take(&mut leases, next), [(1, 2), (3, 2), (4, 1), (5, 1), (6, 1)]);
@@ -89,9 +99,9 @@ fn an_ack_is_for_all_before_it_or_for_one_and_never_for_anothers() {
     let mut leases = leases(6, 5);
     let (one, other) = (join(&mut leases, Some(3)), join(&mut leases, Some(3)));
     assert_eq!((take(&mut leases, one).len(), take(&mut leases, other).len()), (3, 3));
-    leases.acknowledge(other, which(5, false));
+    leases.judge(other, which(5, false), Verdict::Done);
     assert_eq!(settled(&leases), (0, vec![]), "5 is the first one's");
-    leases.acknowledge(one, which(3, true));
+    leases.judge(one, which(3, true), Verdict::Done);
     assert_eq!(settled(&leases), (1, vec![3..=3]));
     leases.settle(other, 2);
     assert_eq!(settled(&leases), (4, vec![]));
@@ -107,7 +117,7 @@ fn what_was_delivered_too_often_dies_and_what_is_rejected_dies_at_once() {
     }
     let consumer = join(&mut leases, Some(1));
     assert_eq!(take(&mut leases, consumer), [(2, 1)]);
-    leases.refuse(consumer, which(2, false), None);
+    leases.judge(consumer, which(2, false), Verdict::Rejected);
     let dead: Vec<_> = leases.dead(10).into_iter().map(|(entry, count, why)| (entry.offset().0, count, why)).collect();
     assert_eq!(dead, [(1, 2, Reason::MaxDeliveries)], "the other was not read again yet");
     for place in leases.unread(10) {
@@ -126,9 +136,9 @@ fn a_refused_message_comes_again_when_its_delay_is_over() {
     let consumer = join(&mut leases, Some(1));
     assert_eq!(take(&mut leases, consumer), [(1, 1)]);
     let now = Instant::now();
-    leases.refuse(consumer, which(1, false), Some(now + Duration::from_secs(5)));
+    leases.judge(consumer, which(1, false), Verdict::Again(now + Duration::from_secs(5)));
     assert_eq!(take(&mut leases, consumer), [(2, 1)]);
-    leases.acknowledge(consumer, which(2, false));
+    leases.judge(consumer, which(2, false), Verdict::Done);
     leases.wake(now + Duration::from_secs(4));
     assert_eq!(take(&mut leases, consumer), []);
     leases.wake(leases.wakes_at().expect("it waits"));
@@ -140,13 +150,13 @@ fn what_a_transaction_acknowledges_is_decided_by_the_store() {
     let mut leases = leases(3, 5);
     let consumer = join(&mut leases, Some(3));
     take(&mut leases, consumer);
-    leases.begin_settling(consumer, which(2, true));
+    leases.begin_settling(consumer, which(2, true), Verdict::Done);
     assert_eq!(settled(&leases).0, 0, "nobody else's cursor says so");
     assert_eq!(leases.progress_settling(consumer).settled, Offset(2));
     leases.settled(consumer);
     assert_eq!(settled(&leases).0, 2);
 
-    leases.begin_settling(consumer, which(3, false));
+    leases.begin_settling(consumer, which(3, false), Verdict::Done);
     leases.leave(consumer);
     assert_eq!(leases.unsure(), [(3, 0)]);
     let next = join(&mut leases, Some(3));
@@ -163,6 +173,9 @@ enum Step {
     Acknowledge(usize, usize, bool),
     Refuse(usize, usize, bool, bool),
     Settle(usize, u64),
+    /// Two verdicts of a transaction: which message, all up to it, and what becomes of it. It is stored, or its
+    /// consumer goes and the store knows better.
+    Commit(usize, [(usize, bool, u8); 2], bool),
     Admit,
     Assign(u64),
     Wake,
@@ -177,7 +190,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => number.clone().prop_map(Step::Take),
         4 => (number.clone(), 0usize..30, any::<bool>()).prop_map(|(who, nth, all)| Step::Acknowledge(who, nth, all)),
         2 => (number.clone(), 0usize..30, any::<bool>(), any::<bool>()).prop_map(|(who, nth, all, again)| Step::Refuse(who, nth, all, again)),
-        1 => (number, 0u64..30).prop_map(|(who, nth)| Step::Settle(who, nth)),
+        1 => (number.clone(), 0u64..30).prop_map(|(who, nth)| Step::Settle(who, nth)),
+        2 => (number.clone(), [(0usize..30, any::<bool>(), 0u8..3), (0usize..30, any::<bool>(), 0u8..3)], any::<bool>())
+            .prop_map(|(who, verdicts, stored)| Step::Commit(who, verdicts, stored)),
         6 => Just(Step::Admit),
         6 => (0u64..60).prop_map(Step::Assign),
         1 => Just(Step::Wake),
@@ -224,7 +239,7 @@ proptest! {
                 },
                 Step::Acknowledge(nth, which_one, all) => if let Some(id) = who(nth) {
                     let (offset, all_of_them) = held_by(&holder, id, which_one, all);
-                    leases.acknowledge(id, which(offset, all));
+                    leases.judge(id, which(offset, all), Verdict::Done);
                     for offset in all_of_them {
                         holder.remove(&offset);
                         done.insert(offset);
@@ -232,7 +247,7 @@ proptest! {
                 },
                 Step::Refuse(nth, which_one, all, again) => if let Some(id) = who(nth) {
                     let (offset, all_of_them) = held_by(&holder, id, which_one, all);
-                    leases.refuse(id, which(offset, all), again.then_some(now));
+                    leases.judge(id, which(offset, all), if again { Verdict::Again(now) } else { Verdict::Rejected });
                     holder.retain(|offset, _| !all_of_them.contains(offset));
                 },
                 Step::Settle(nth, up_to) => if let Some(id) = who(nth) {
@@ -241,6 +256,39 @@ proptest! {
                     for offset in mine {
                         holder.remove(&offset);
                         done.insert(offset);
+                    }
+                },
+                Step::Commit(nth, verdicts, is_stored) => if let Some(id) = who(nth) {
+                    let mut decided = BTreeMap::new();
+                    for (nth, all, verdict) in verdicts {
+                        let (offset, all_of_them) = held_by(&holder, id, nth, all);
+                        let verdict = [Verdict::Done, Verdict::Again(now), Verdict::Rejected][usize::from(verdict)];
+                        leases.begin_settling(id, which(offset, all), verdict);
+                        for offset in all_of_them {
+                            decided.entry(offset).or_insert(verdict);
+                        }
+                    }
+                    let acknowledged: BTreeSet<u64> =
+                        decided.iter().filter(|(_, verdict)| **verdict == Verdict::Done).map(|(offset, _)| *offset).collect();
+                    let Progress { settled, above } = leases.progress_settling(id);
+                    for offset in 1..=head {
+                        let covered = offset <= settled.0 || above.iter().any(|range| range.contains(&offset));
+                        prop_assert_eq!(covered, done.contains(&offset) || acknowledged.contains(&offset));
+                    }
+                    if is_stored {
+                        leases.settled(id);
+                        holder.retain(|offset, _| !decided.contains_key(offset));
+                        done.extend(acknowledged);
+                    } else {
+                        leases.leave(id);
+                        consumers.retain(|known| *known != id);
+                        holder.retain(|_, held| held.0 != id);
+                        let unsure: BTreeSet<u64> = leases.unsure().iter().map(|(offset, _)| *offset).collect();
+                        prop_assert_eq!(&unsure, &acknowledged);
+                        for offset in unsure {
+                            leases.resolve((offset, 0), offset % 2 == 0);
+                        }
+                        done.extend(acknowledged.iter().filter(|offset| **offset % 2 == 0));
                     }
                 },
                 Step::Admit => {
@@ -266,7 +314,7 @@ proptest! {
                     }
                 }
             }
-            let Progress { settled, above } = leases.progress(&[]);
+            let Progress { settled, above } = leases.progress();
             for offset in 1..=head {
                 let covered = offset <= settled.0 || above.iter().any(|range| range.contains(&offset));
                 prop_assert_eq!(covered, done.contains(&offset), "{} of {}", offset, head);

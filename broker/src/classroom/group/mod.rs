@@ -15,10 +15,13 @@
 //!
 //! Never here: STOMP, and who may consume.
 
+mod done;
 mod keeper;
 mod leases;
 #[cfg(test)]
 mod leases_tests;
+#[cfg(test)]
+mod memory_tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +31,7 @@ use std::time::{Duration, Instant};
 use homeroom_storage::{Cursor, CursorKey, Epoch, LogName, Offset, Settlement, Store};
 
 use self::keeper::Keeper;
-pub use self::leases::{Delivery, Reason, Which};
+pub use self::leases::{Delivery, Reason, Verdict, Which};
 use self::leases::{Leases, Place};
 use super::bell::Bell;
 use super::durable::Progress;
@@ -155,9 +158,12 @@ pub struct Consumer {
 impl Groups {
     /// Whether nothing would be lost without them.
     pub(super) fn are_idle(&self) -> bool {
-        let mut known = self.locked();
-        known.retain(|_, group| !group.is_idle());
-        known.is_empty()
+        self.locked().values().all(|group| group.is_idle())
+    }
+
+    /// Lets go of those that nobody would miss, also where the room itself stays.
+    pub(super) fn forget_idle(&self) {
+        self.locked().retain(|_, group| !group.is_idle());
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<CursorKey, Arc<Group>>> {
@@ -262,7 +268,7 @@ impl Group {
     /// Says to the store how far the group has come; durable with its next sync.
     fn save(&self, state: &mut State) {
         state.moved = false;
-        let cursor = self.cursor(state, state.leases.progress(&[]));
+        let cursor = self.cursor(state, state.leases.progress());
         self.store.save(&self.key, cursor);
     }
 
@@ -286,7 +292,7 @@ impl Consumer {
     /// At most so many messages wait for the group.
     pub fn waiting(&self) -> u64 {
         let state = self.group.locked();
-        let (progress, mark) = (state.leases.progress(&[]), state.leases.mark().passed().0);
+        let (progress, mark) = (state.leases.progress(), state.leases.mark().passed().0);
         // What was done before and the log was not yet read to is done all the same.
         let before = state.skip.iter().map(|range| *range.start().max(&(mark + 1))..=*range.end());
         let done: u64 = progress.above.into_iter().chain(before).map(|range| range.count() as u64).sum();
@@ -296,29 +302,33 @@ impl Consumer {
     /// The next message that it was given. From here on it is delivered.
     pub fn take(&self) -> Option<Delivery> {
         let mut state = self.group.locked();
-        let delivery = state.leases.take(self.id)?;
-        if delivery.count > 1 {
+        if !state.leases.has_something(self.id) {
+            return None;
+        }
+        let delivery = state.leases.take(self.id);
+        if delivery.as_ref().is_some_and(|delivery| delivery.count > 1) {
             self.room.tally.redelivered.fetch_add(1, Ordering::Relaxed);
         }
+        // Also when all of it has expired meanwhile: then there is room for others.
         let is_last = !state.leases.has_something(self.id);
         drop(state);
         if is_last {
             self.group.bell.ring();
         }
-        Some(delivery)
+        delivery
     }
 
-    /// The work is done.
-    pub fn acknowledge(&self, which: Which) {
+    /// What becomes of messages that it holds.
+    pub fn judge(&self, which: Which, verdict: Verdict) {
         if which.position.epoch == self.group.epoch {
-            self.group.change(|leases| leases.acknowledge(self.id, which));
+            self.group.change(|leases| leases.judge(self.id, which, verdict));
         }
     }
 
-    /// The work is done if the transaction is stored that is about to be sent to the store: see [`Consumer::settled`].
-    pub fn acknowledge_with_transaction(&self, which: Which) {
+    /// The same if the transaction is stored that is about to be sent to the store: see [`Consumer::settled`].
+    pub fn judge_with_transaction(&self, which: Which, verdict: Verdict) {
         if which.position.epoch == self.group.epoch {
-            self.group.locked().leases.begin_settling(self.id, which);
+            self.group.locked().leases.begin_settling(self.id, which, verdict);
         }
     }
 
@@ -337,13 +347,6 @@ impl Consumer {
     /// Everything it was given up to its `nth` message has arrived.
     pub fn settle(&self, nth: u64) {
         self.group.change(|leases| leases.settle(self.id, nth));
-    }
-
-    /// It does not want a message now: it comes again at `at`, to whoever is free; or goes to the dead letters.
-    pub fn refuse(&self, which: Which, at: Option<Instant>) {
-        if which.position.epoch == self.group.epoch {
-            self.group.change(|leases| leases.refuse(self.id, which, at));
-        }
     }
 
     /// Says to the store how far the group has come; durable with its next sync.
