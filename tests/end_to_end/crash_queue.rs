@@ -166,6 +166,48 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
     assert!(kills >= 5 && deaths >= 5, "too little died to say anything");
 }
 
+/// Nobody says anything of the jobs: no ACK takes to the disk what was delivered.
+#[tokio::test]
+async fn what_consumers_had_in_their_hands_for_a_moment_is_marked() {
+    let mut broker = Broker::start().await;
+    let mut publisher = Client::signed_in_over_tcp(&broker, "service").await;
+    assert_eq!(publish(Client::signed_in_over_tcp(&broker, "service").await, 0..1).await, 1);
+    let in_hand = [("ack", "client-individual"), ("prefetch-count", "1000")];
+    // One job that a queue was just loaded for, and then more than a ceiling covers at once.
+    for (jobs, consumers) in [(0, 1), (3000, 3)] {
+        let mut last = None;
+        for job in 1..=jobs {
+            last = Some(publisher.ask(Frame::new("SEND").with("destination", JOBS).body(job.to_string())).await);
+        }
+        if let Some(last) = last {
+            publisher.receipt(&last).await;
+        }
+        let mut seen = 0;
+        let mut clients = Vec::new();
+        for _ in 0..consumers {
+            let mut client = Client::signed_in_over_tcp(&broker, "grader").await;
+            client.subscribe("work", JOBS, &in_hand).await;
+            let given = (1 + jobs - seen).min(1000);
+            client.messages(given as usize).await;
+            seen += given;
+            clients.push(client);
+        }
+        broker = broker.killed_and_restarted().await;
+        publisher = Client::signed_in_over_tcp(&broker, "service").await;
+        clients.clear();
+        for _ in 0..consumers {
+            let mut client = Client::signed_in_over_tcp(&broker, "grader").await;
+            client.subscribe("work", JOBS, &in_hand).await;
+            let given = seen.min(1000);
+            for message in client.messages(given as usize).await {
+                assert_eq!(message.header("redelivered"), Some("true"), "{message}");
+            }
+            seen -= given;
+            clients.push(client);
+        }
+    }
+}
+
 /// Does what is left, until nothing waits. Says how much that was.
 async fn drain(broker: &Broker, ledger: &Ledger) -> u64 {
     let waiting = look(broker).await;
