@@ -2,7 +2,7 @@
 //! being marked, and none at all once its ACK was confirmed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homeroom_tests::{Broker, Client, Frame, Heard, Random, Setup};
@@ -23,9 +23,20 @@ fn jobs() -> u64 {
 /// One ACK in so many asks for a RECEIPT.
 const CONFIRMED: u64 = 3;
 
-/// What was seen of each job, in order: whether it was marked as a repeat; and of which the ACK was confirmed.
+/// One message in so many is laid aside: it is not done as long as this consumer lives, and not acknowledged.
+const LAID_ASIDE: u64 = 40;
+
 #[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<BTreeMap<u64, Vec<bool>>>>, Arc<Mutex<BTreeSet<u64>>>);
+struct Ledger(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    /// What was seen of each job, in order: whether it was marked as a repeat.
+    seen: BTreeMap<u64, Vec<bool>>,
+    done: BTreeSet<u64>,
+    /// Their ACKs were confirmed.
+    confirmed: BTreeSet<u64>,
+}
 
 impl Ledger {
     fn note(&self, message: &Frame) {
@@ -33,16 +44,21 @@ impl Ledger {
         let marked = message.header("redelivered") == Some("true");
         let count = message.header("delivery-count").map_or(1, |count| count.parse::<u32>().expect("a number"));
         assert_eq!(marked, count > 1, "{message}");
-        self.0.lock().expect("nobody panics with the ledger").entry(job).or_default().push(marked);
-        assert!(!self.confirmed().contains(&job), "its ACK was confirmed: {message}");
+        let mut book = self.book();
+        book.seen.entry(job).or_default().push(marked);
+        assert!(!book.confirmed.contains(&job), "its ACK was confirmed: {message}");
     }
 
-    fn confirmed(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.1.lock().expect("nobody panics with the ledger")
+    fn note_done(&self, message: &Frame) {
+        self.book().done.insert(message.text().parse().expect("a job is a number"));
     }
 
     fn count(&self) -> u64 {
-        self.0.lock().expect("nobody panics with the ledger").len() as u64
+        self.book().done.len() as u64
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,10 +109,14 @@ async fn work(address: String, mut random: Random, ledger: Ledger) -> u64 {
         loop {
             let Some(message) = next_frame(&mut client).await else { return deaths };
             if message.command != "MESSAGE" {
-                ledger.confirmed().extend(message.header("receipt-id").and_then(|job| job.parse::<u64>().ok()));
+                ledger.book().confirmed.extend(message.header("receipt-id").and_then(|job| job.parse::<u64>().ok()));
                 continue;
             }
             ledger.note(&message);
+            if random.below(LAID_ASIDE) == 0 {
+                continue;
+            }
+            ledger.note_done(&message);
             if random.below(LIVES) == 0 {
                 // Killed with the job done and not acknowledged.
                 deaths += 1;
@@ -121,7 +141,7 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
     let setup = Setup::default().config("[queues]\nmax_deliveries = 1000\n");
     let (mut confirmed, mut kills, mut deaths) = (0, 0, 0);
     let begun = Instant::now();
-    while ledger.count() < jobs {
+    while confirmed < jobs {
         let mut broker = setup.start().await;
         let workers: Vec<_> = (0..CONSUMERS)
             .map(|_| {
@@ -134,7 +154,7 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
         let publisher = tokio::spawn(publish(publisher, confirmed..goal));
         let life = Duration::from_millis(random.between(30, 400));
         let end = Instant::now() + life;
-        while Instant::now() < end || (confirmed == jobs && ledger.count() < jobs && kills >= 10) {
+        while Instant::now() < end {
             // The fault's clock: not a wait for something.
             sleep(Duration::from_millis(10)).await;
             assert!(begun.elapsed() < Duration::from_secs(300), "{} of {jobs} done", ledger.count());
@@ -148,8 +168,8 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
     }
     let broker = setup.start().await;
     let left = drain(&broker, &ledger).await;
-    let seen = ledger.0.lock().expect("nobody panics with the ledger");
-    let lost: Vec<u64> = (0..jobs).filter(|job| !seen.contains_key(job)).collect();
+    let Book { seen, done, confirmed } = &*ledger.book();
+    let lost: Vec<u64> = (0..jobs).filter(|job| !done.contains(job)).collect();
     let unmarked: Vec<(&u64, &Vec<bool>)> =
         seen.iter().filter(|(_, seen)| seen.iter().filter(|marked| !**marked).count() > 1).collect();
     let repeats: usize = seen.values().map(|seen| seen.len() - 1).sum();
@@ -158,12 +178,58 @@ async fn every_job_is_done_none_is_lost_and_repeats_are_marked() {
          {repeats} repeats, {left} of them after the last start; {:?}",
         begun.elapsed()
     );
-    let confirmed = ledger.confirmed().len();
-    println!("{confirmed} ACKs were confirmed");
+    println!("{} ACKs were confirmed", confirmed.len());
     assert!(lost.is_empty(), "lost: {lost:?}");
-    assert!(confirmed as u64 > jobs / 10, "{confirmed}");
+    assert!(confirmed.len() as u64 > jobs / 10, "{} of {jobs} ACKs were confirmed", confirmed.len());
     assert!(unmarked.is_empty(), "came twice and were not marked: {unmarked:?}");
     assert!(kills >= 5 && deaths >= 5, "too little died to say anything");
+}
+
+/// Nobody says anything of the jobs: no ACK takes to the disk what was delivered.
+#[tokio::test]
+async fn what_consumers_had_in_their_hands_for_a_moment_is_marked() {
+    let mut broker = Broker::start().await;
+    let mut publisher = Client::signed_in_over_tcp(&broker, "service").await;
+    assert_eq!(publish(Client::signed_in_over_tcp(&broker, "service").await, 0..1).await, 1);
+    let in_hand = [("ack", "client-individual"), ("prefetch-count", "1000")];
+    // One job that a queue was just loaded for, and then more than a ceiling covers at once.
+    for (jobs, consumers) in [(0, 1), (3000, 3)] {
+        let mut last = None;
+        for job in 1..=jobs {
+            last = Some(publisher.ask(Frame::new("SEND").with("destination", JOBS).body(job.to_string())).await);
+        }
+        if let Some(last) = last {
+            publisher.receipt(&last).await;
+        }
+        let mut seen = 0;
+        let mut clients = Vec::new();
+        for _ in 0..consumers {
+            let mut client = Client::signed_in_over_tcp(&broker, "grader").await;
+            client.subscribe("work", JOBS, &in_hand).await;
+            let given = (1 + jobs - seen).min(1000);
+            client.messages(given as usize).await;
+            seen += given;
+            clients.push(client);
+        }
+        broker = broker.killed_and_restarted().await;
+        // A short life that comes to the first job alone.
+        let mut client = Client::signed_in_over_tcp(&broker, "grader").await;
+        client.subscribe("work", JOBS, &[("ack", "client-individual"), ("prefetch-count", "1")]).await;
+        assert_eq!(client.message().await.header("redelivered"), Some("true"));
+        broker = broker.killed_and_restarted().await;
+        publisher = Client::signed_in_over_tcp(&broker, "service").await;
+        clients.clear();
+        for _ in 0..consumers {
+            let mut client = Client::signed_in_over_tcp(&broker, "grader").await;
+            client.subscribe("work", JOBS, &in_hand).await;
+            let given = seen.min(1000);
+            for message in client.messages(given as usize).await {
+                assert_eq!(message.header("redelivered"), Some("true"), "{message}");
+            }
+            seen -= given;
+            clients.push(client);
+        }
+    }
 }
 
 /// Does what is left, until nothing waits. Says how much that was.
@@ -175,6 +241,7 @@ async fn drain(broker: &Broker, ledger: &Ledger) -> u64 {
     for _ in 0..waiting {
         let message = client.message().await;
         ledger.note(&message);
+        ledger.note_done(&message);
         client.ack(&message).await;
     }
     assert_eq!(look(broker).await, 0, "nothing is left");

@@ -150,7 +150,8 @@ impl Keeper {
             if state.leases.consumers() == 0 || read + CEILING_LEAD / 2 <= state.ceiling {
                 return;
             }
-            state.ceiling_next = read + CEILING_LEAD;
+            // Not below what was delivered in an earlier life, to which the reader comes later.
+            state.ceiling_next = state.leases.delivered().max(read + CEILING_LEAD);
             self.group.save(&mut state);
         }
         if let Err(error) = self.group.store.sync().await {
