@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
 use futures_util::future::Either;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -83,8 +84,9 @@ impl Site {
         }
         activity.answering.fetch_add(1, Ordering::Relaxed);
         request.extensions_mut().insert(peer);
-        let has_body = !request.body().is_end_stream();
+        let (has_body, is_safe) = (!request.body().is_end_stream(), request.method().is_safe());
         let (answer, activity) = (self.routes.call(request), activity.clone());
+        let answer = if is_safe { Either::Right(answer) } else { Either::Left(whole(answer)) };
         Either::Right(Box::pin(async move {
             let answer = answer.await;
             if has_body && answer.as_ref().is_ok_and(|answer| !answer.status().is_success()) {
@@ -95,6 +97,14 @@ impl Site {
             answer
         }))
     }
+}
+
+/// Answers a request that changes something in a task of its own. hyper forgets a request when its peer goes away, even
+/// if that peer has sent all of it; what came whole is seen to its end.
+fn whole(answer: impl Future<Output = Answer> + Send + 'static) -> impl Future<Output = Answer> + Send {
+    // Begun here and now: a peer may be gone before its request is looked at for the first time.
+    let answer = tokio::spawn(answer);
+    async { answer.await.unwrap_or_else(|_| Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())) }
 }
 
 /// When something was last asked on a connection, how much is being answered, and what it becomes.
