@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use homeroom_tests::{Client, Frame, Heard, Setup, eventually, get};
+use homeroom_tests::{Client, Frame, Heard, Setup, eventually, get, post};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tokio::time::Instant;
 
@@ -80,6 +80,9 @@ async fn publishers_are_refused_subscribers_stay_and_space_heals() {
     let stroke = Frame::new("SEND").with("destination", "/topic/7b").with("persistent", "false").body("a stroke");
     teacher.request(stroke).await;
     assert_eq!(student.message().await.text(), "a stroke");
+    let by_http = post(broker.http(), "/v1/messages?destination=/topic/7b", &[], &body).await;
+    assert_eq!((by_http.status, &by_http.json()["code"]), (503, &108.into()), "{by_http:?}");
+    assert!(by_http.header("retry-after").is_some(), "{by_http:?}");
     let mut late = Client::signed_in(&broker, "bob").await;
     late.subscribe("s", "/topic/7b", &[("x-stream-offset", "first")]).await;
     assert_eq!(late.message().await.text(), "before", "the log can still be read");

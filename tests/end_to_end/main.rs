@@ -4,10 +4,11 @@
 //!
 //! 1. **A conversation**: what is said and answered, on WebSocket and TCP, and what is refused.
 //! 2. **Destinations**: where a message goes.
-//! 3. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
-//! 4. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
-//! 5. **Load**: many who come in, joins under load, thousands who listen.
-//! 6. **Real clients**: the libraries that people use.
+//! 3. **Other doors**: the same over HTTP.
+//! 4. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
+//! 5. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
+//! 6. **Load**: many who come in, joins under load, thousands who listen.
+//! 7. **Real clients**: the libraries that people use.
 
 mod conversation;
 mod heart_beats;
@@ -24,6 +25,11 @@ mod private;
 mod queue_corners;
 mod queues;
 mod replies;
+
+mod http_batch;
+mod http_bodies;
+mod http_origins;
+mod http_publish;
 
 mod acknowledgement;
 mod durable;

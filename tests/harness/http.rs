@@ -1,4 +1,4 @@
-//! One HTTP request on one connection.
+//! HTTP: one request on one connection, or the bytes that a test wants there.
 
 use std::io;
 
@@ -18,6 +18,22 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let headers = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        headers.map(|(own, value)| (own, value.trim())).find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
 /// `GET path` from `address` (`host:port`).
 ///
 /// # Panics
@@ -31,13 +47,46 @@ pub async fn get(address: &str, path: &str) -> Answer {
 /// # Errors
 /// The socket's.
 pub async fn try_get(address: &str, path: &str) -> io::Result<Answer> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let what = format!("GET {path}");
+    exchange(address, &request("GET", address, path, &[], b"")).await
+}
+
+/// `POST path` with a body whose length is announced.
+///
+/// # Panics
+/// When nobody answers within the deadline.
+pub async fn post(address: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+    let bytes = request("POST", address, path, headers, body.as_ref());
+    exchange(address, &bytes).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+}
+
+/// The bytes of a request after whose answer the connection is closed.
+pub fn request(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    let given = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    if !given("host") {
+        head.push_str(&format!("Host: {address}\r\n"));
+    }
+    if method != "GET" && !given("transfer-encoding") && !given("content-length") {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}
+
+/// What a server answers to these bytes before it closes.
+///
+/// # Errors
+/// The socket's.
+pub async fn exchange(address: &str, request: &[u8]) -> io::Result<Answer> {
+    let what = String::from_utf8_lossy(request.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
     let answer = within(&what, DEADLINE, async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(request.as_bytes()).await?;
+        let (mut from, mut to) = TcpStream::connect(address).await?.into_split();
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
+        // A server may answer, and close, before it has all.
+        let (_, read) = tokio::join!(to.write_all(request), from.read_to_end(&mut answer));
+        read?;
         io::Result::Ok(answer)
     })
     .await?;

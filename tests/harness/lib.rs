@@ -26,7 +26,7 @@ pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
 pub use clients::{Script, node, node_client, python, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{Event, History, MessageName, Seen};
-pub use http::{Answer, get, metric, try_get};
+pub use http::{Answer, exchange, get, metric, post, request, try_get};
 pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
 pub use stomp::{Client, Close, Heard, Pongs};

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::future::Either;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
@@ -85,8 +86,9 @@ impl Site {
             return Either::Left(ready(Ok(response)));
         }
         request.extensions_mut().insert(peer);
-        let has_body = !request.body().is_end_stream();
+        let (has_body, is_safe) = (!request.body().is_end_stream(), request.method().is_safe());
         let (answering, answer) = (Answering::begin(activity), self.routes.call(request));
+        let answer = if is_safe { Either::Right(answer) } else { Either::Left(whole(answer)) };
         // An answer that streams is being answered until its end.
         Either::Right(Box::pin(async move {
             let response = answer.await?;
@@ -96,6 +98,14 @@ impl Site {
             Ok(response.map(|body| Body::new(Streamed { body, _answering: answering })))
         }))
     }
+}
+
+/// Answers a request that changes something in a task of its own. hyper forgets a request when its peer goes away, even
+/// if that peer has sent all of it; what came whole is seen to its end.
+fn whole(answer: impl Future<Output = Answer> + Send + 'static) -> impl Future<Output = Answer> + Send {
+    // Begun here and now: a peer may be gone before its request is looked at for the first time.
+    let answer = tokio::spawn(answer);
+    async { answer.await.unwrap_or_else(|_| Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())) }
 }
 
 /// When something was last asked on a connection, how much is being answered, and what it becomes.

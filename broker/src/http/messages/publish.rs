@@ -1,8 +1,8 @@
 //! `POST /v1/messages`: one message as it is, or a batch.
 //!
 //! Everything that can be refused without the body is refused before it is
-//! read. Once it is there, the rest happens in a task of its own: a client that
-//! goes away then has its message stored.
+//! read. `http/serve.rs` sees what came whole to its end: a client that goes
+//! away after its last byte has its message stored.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use serde_json::json;
 
 use super::asked::{Asked, in_batch};
 use super::store::{self, Stored};
-use crate::connection::Services;
 use crate::connection::disconnect::{code, refusal};
 use crate::http::body::Bounds;
 use crate::http::problem::Problem;
@@ -51,18 +50,17 @@ struct Publisher<'a> {
 
 impl Publisher<'_> {
     async fn one(&self, body: Body) -> Answer {
-        let services = self.door.services.clone();
-        let said = self.asked.said(&services)?;
+        let services = &self.door.services;
+        let said = self.asked.said(services)?;
         let mut publication = publication::read(services.registry.rules(), &self.asked.destination, said)?;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
         publication.message.body = body;
-        self.whole(async move {
-            let location = location(&publication);
-            let stored = store::one(&services, publication).await?;
-            drop(taken);
-            Ok(stored.map_or_else(shown, |appended| created(&appended, location)))
-        })
-        .await
+        let _ends_before_the_broker = self.track()?;
+        let location = location(&publication);
+        // Boxed, so that thousands who have not sent all yet hold no room for it.
+        let stored = Box::pin(store::one(services, publication)).await;
+        drop(taken);
+        Ok(stored?.map_or_else(shown, |appended| created(&appended, location)))
     }
 
     async fn reply(&self, secret: &str, body: Body) -> Answer {
@@ -74,16 +72,14 @@ impl Publisher<'_> {
     }
 
     async fn batch(&self, body: Body) -> Answer {
-        let services = self.door.services.clone();
+        let services = &self.door.services;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
-        let joint = self.asked.joint(&services, &body)?;
+        let joint = self.asked.joint(services, &body)?;
         drop(body);
-        self.whole(async move {
-            let stored = store::together(&services, joint).await;
-            drop(taken);
-            stored.map(|stored| all_created(&stored)).map_err(|(index, refusal)| in_batch(index, None, refusal))
-        })
-        .await
+        let _ends_before_the_broker = self.track()?;
+        let stored = Box::pin(store::together(services, joint)).await;
+        drop(taken);
+        stored.map(|stored| all_created(&stored)).map_err(|(index, refusal)| in_batch(index, None, refusal))
     }
 
     fn bounds(&self) -> Bounds {
@@ -96,19 +92,9 @@ impl Publisher<'_> {
         Bounds { bytes_max, setting, within: settings.http.upgrade_timeout }
     }
 
-    /// Sees something to its end, whether or not anybody still waits for the answer. A stop waits for it.
-    async fn whole(&self, work: impl Future<Output = Answer> + Send + 'static) -> Answer {
-        let tracked = self.track(&self.door.services)?;
-        let worked = tokio::spawn(async move {
-            let answer = work.await;
-            drop(tracked);
-            answer
-        });
-        worked.await.unwrap_or_else(|_| Err(bug().into()))
-    }
-
-    fn track(&self, services: &Services) -> Result<Option<Tracked>, Refusal> {
-        let Some(peer) = self.peer else { return Ok(None) };
+    /// Counts as a connection until it is answered, so that a stop waits for it.
+    fn track(&self) -> Result<Option<Tracked>, Refusal> {
+        let (services, Some(peer)) = (&self.door.services, self.peer) else { return Ok(None) };
         services.shutdown.track(peer.ip()).map(Some).ok_or_else(|| {
             services.metrics.turned_away("connections");
             let reason = "the broker has as many connections as its limits allow, or is stopping";
@@ -116,11 +102,6 @@ impl Publisher<'_> {
             refusal(code::NOT_AVAILABLE, "not available", reason, true, remedy)
         })
     }
-}
-
-fn bug() -> Refusal {
-    let remedy = "It may have been stored. Send it again with the same Idempotency-Key: then it is stored once.";
-    refusal(code::INTERNAL, "unknown outcome", "the broker failed while it stored this", true, remedy)
 }
 
 /// Where the message can be had again, but for its position: that a classroom's message has.
