@@ -8,6 +8,7 @@ pub mod origin;
 pub mod page;
 mod problem;
 mod serve;
+mod sockjs;
 mod upgrade;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use homeroom_protocol::{self as stomp, Version};
 
 pub use self::origin::Origins;
@@ -35,6 +36,8 @@ pub struct Door {
     services: Arc<Services>,
     /// Whose pages may connect.
     origins: Origins,
+    /// SockJS sessions.
+    sockjs: Arc<sockjs::Sessions>,
     /// What a session is told when the subprotocol has named its version.
     sessions: [(Version, Arc<stomp::Settings>); Version::ALL.len()],
 }
@@ -44,7 +47,8 @@ impl Door {
     pub fn new(services: Arc<Services>, origins: Origins) -> Arc<Door> {
         let speaking = |version| stomp::Settings { versions: vec![version], ..(*services.session).clone() };
         let sessions = Version::ALL.map(|version| (version, Arc::new(speaking(version))));
-        Arc::new(Door { services, origins, sessions })
+        let sockjs = sockjs::Sessions::new(services.settings.limits.connections, services.settings.sockjs.gone_after);
+        Arc::new(Door { services, origins, sockjs, sessions })
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
@@ -61,6 +65,8 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/time", get(time))
         .route("/v1/info", get(info))
         .route("/v1/messages", get(messages::read))
+        .route("/ws/", any(sockjs::answer))
+        .route("/ws/{*rest}", any(sockjs::answer))
         .with_state(door)
         .merge(page::routes())
 }
