@@ -23,14 +23,40 @@ impl HttpStream {
     /// # Panics
     /// When nobody answers within the deadline.
     pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
-        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
-        let mut stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
-        stream.write_all(request.as_bytes()).await.expect("the request is taken");
+        Self::ask("GET", address, path, headers, "").await
+    }
+
+    /// `POST path` with more headers and a body, up to the end of the answer's head.
+    ///
+    /// # Panics
+    /// When nobody answers within the deadline.
+    pub async fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::ask("POST", address, path, headers, body).await
+    }
+
+    /// Any request, up to the end of the answer's head.
+    ///
+    /// # Panics
+    /// When nobody answers within the deadline.
+    pub async fn ask(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        let stream = Self::begin(method, address, path, headers, body).await;
         let (raw, body, head) = (Vec::new(), Vec::new(), String::new());
         let mut answer = Self { stream, status: 0, head, raw, body, chunked: false, ended: false };
         within(&format!("the head of {path}"), DEADLINE, answer.read_head()).await;
         answer
+    }
+
+    /// The same, without waiting for the answer.
+    ///
+    /// # Panics
+    /// When nobody takes the request.
+    pub async fn begin(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{length}{more}\r\n{body}");
+        let mut stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
+        stream.write_all(request.as_bytes()).await.expect("the request is taken");
+        stream
     }
 
     /// A header of the answer.
