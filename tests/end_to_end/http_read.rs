@@ -30,7 +30,7 @@ async fn problem(broker: &Broker, query: &str, headers: &[(&str, &str)]) -> Valu
 }
 
 async fn ask(method: &str, broker: &Broker, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
-    let answer = HttpStream::ask(method, broker.http(), path, headers).await;
+    let answer = HttpStream::ask(method, broker.http(), path, headers, "").await;
     (answer.status, answer.text().await)
 }
 

@@ -60,6 +60,9 @@ mod idle_memory;
 mod doors;
 mod http2;
 mod http_read;
+mod sockjs;
+mod sockjs_clients;
+mod sockjs_protocol;
 
 mod every_client;
 mod readme;

@@ -3,6 +3,7 @@
 //! ```text
 //!   broker    a real process on port 0, with its data directory, its memory and its signals
 //!   stomp     a client that can do what libraries cannot: withhold a Pong, send half a frame
+//!   sockjs    a session of SockJS, request by request
 //!   history   what every actor asked, was told and saw, in one order
 //!   judge     says whether a history keeps the promises, and which events prove that it does not
 //!   wait      waits for an event, never for a time
@@ -17,6 +18,7 @@ mod history;
 mod http;
 mod judge;
 mod random;
+mod sockjs;
 mod stomp;
 mod stream;
 mod wait;
@@ -29,6 +31,7 @@ pub use history::{Event, History, MessageName, Seen};
 pub use http::{Answer, exchange, get, metric, post, request, try_get};
 pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
+pub use sockjs::{Sockjs, array};
 pub use stomp::{Client, Close, Heard, Pongs};
 pub use stream::HttpStream;
 pub use wait::{DEADLINE, eventually, within};

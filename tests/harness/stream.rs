@@ -23,7 +23,7 @@ impl HttpStream {
     /// # Panics
     /// When nobody answers within the deadline.
     pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
-        Self::ask("GET", address, path, headers).await
+        Self::ask("GET", address, path, headers, "").await
     }
 
     /// The same by a client whose kernel keeps few bytes, up to the end of the answer's head.
@@ -34,22 +34,50 @@ impl HttpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(bytes).expect("a small receive buffer");
         let stream = socket.connect(address.parse().expect("an address")).await.expect("the HTTP listener accepts");
-        Self::over(stream, "GET", address, path, headers).await
+        Self::over(Self::say(stream, "GET", address, path, headers, "").await, path).await
     }
 
-    /// The same with another method, without a body.
+    /// `POST path` with more headers and a body, up to the end of the answer's head.
     ///
     /// # Panics
     /// When nobody answers within the deadline.
-    pub async fn ask(method: &str, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
-        Self::over(stream, method, address, path, headers).await
+    pub async fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::ask("POST", address, path, headers, body).await
     }
 
-    async fn over(mut stream: TcpStream, method: &str, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+    /// Any request, up to the end of the answer's head.
+    ///
+    /// # Panics
+    /// When nobody answers within the deadline.
+    pub async fn ask(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::over(Self::begin(method, address, path, headers, body).await, path).await
+    }
+
+    /// The same, without waiting for the answer.
+    ///
+    /// # Panics
+    /// When nobody takes the request.
+    pub async fn begin(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let stream = TcpStream::connect(address).await.expect("the HTTP listener accepts");
+        Self::say(stream, method, address, path, headers, body).await
+    }
+
+    async fn say(
+        mut stream: TcpStream,
+        method: &str,
+        address: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> TcpStream {
+        let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
         let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{length}{more}\r\n{body}");
         stream.write_all(request.as_bytes()).await.expect("the request is taken");
+        stream
+    }
+
+    async fn over(stream: TcpStream, path: &str) -> Self {
         let (raw, body, head) = (Vec::new(), Vec::new(), String::new());
         let mut answer = Self { stream, status: 0, head, raw, body, chunked: false, ended: false };
         within(&format!("the head of {path}"), DEADLINE, answer.read_head()).await;

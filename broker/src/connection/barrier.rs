@@ -13,6 +13,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::transport::pipe::Answering;
+
 /// A client's timer may fire a little early: this share of the interval counts as all of it.
 const INTERVAL_SHARE: f64 = 0.9;
 /// A second Ping follows an unanswered one after this time; a peer that answers only the newest is heard then.
@@ -31,6 +33,8 @@ pub enum Confirmation {
     Browser,
     /// The message left the broker.
     Written,
+    /// The same, where the link says so later than with the write.
+    Departed,
 }
 
 impl Confirmation {
@@ -39,7 +43,7 @@ impl Confirmation {
         match self {
             Confirmation::Page => "page",
             Confirmation::Browser => "browser",
-            Confirmation::Written => "written",
+            Confirmation::Written | Confirmation::Departed => "written",
         }
     }
 }
@@ -121,13 +125,14 @@ struct Outstanding {
 }
 
 impl Barrier {
-    /// `heart_beat` is what the client promised to send; zero is none. `nonce`
+    /// `answering` says who answers Pings; `heart_beat` is what the client promised to send, zero is none. `nonce`
     /// keeps Pongs of another connection from being taken for ours.
-    pub fn new(pings: bool, heart_beat: Duration, pace: Pace, nonce: u64) -> Barrier {
-        let confirmation = match (pings, heart_beat.is_zero()) {
-            (false, _) => Confirmation::Written,
-            (true, true) => Confirmation::Browser,
-            (true, false) => Confirmation::Page,
+    pub fn new(answering: Option<Answering>, heart_beat: Duration, pace: Pace, nonce: u64) -> Barrier {
+        let confirmation = match (answering, heart_beat.is_zero()) {
+            (None, _) => Confirmation::Written,
+            (Some(Answering::Departure), _) => Confirmation::Departed,
+            (Some(Answering::Client), true) => Confirmation::Browser,
+            (Some(Answering::Client), false) => Confirmation::Page,
         };
         Barrier {
             confirmation,
@@ -212,7 +217,7 @@ impl Barrier {
         for standing in standings {
             standing.reached = standing.reached.max(standing.pinged[slot]);
             standing.pinged[0] = standing.pinged[1];
-            if self.confirmation == Confirmation::Browser {
+            if self.confirmation != Confirmation::Page {
                 standing.settled = standing.reached;
             }
         }
@@ -279,7 +284,7 @@ mod tests {
 
     impl Page {
         fn new(heart_beat: Duration) -> Page {
-            let barrier = Barrier::new(true, heart_beat, PACE, 7);
+            let barrier = Barrier::new(Some(Answering::Client), heart_beat, PACE, 7);
             Page { barrier, standing: Standing::default(), now: Instant::now() }
         }
 

@@ -16,7 +16,6 @@ use super::outbox::Outbox;
 use super::subscription::{Source, Subscription};
 use super::{Connection, Ending, Phase};
 use crate::classroom::reader::{Filled, Step};
-use crate::transport::Kind;
 
 /// About so many bytes of messages leave in one write.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;
@@ -224,7 +223,7 @@ impl Connection {
 
     /// Asks for a sign of life.
     pub(super) fn probe(&mut self, now: Instant) {
-        let pings = self.link.kind() == Kind::WebSocket && !self.outbox.is_inside_message();
+        let pings = self.link.has_pings() && !self.outbox.is_inside_message();
         if pings && self.barrier.as_ref().is_some_and(|barrier| !barrier.is_waiting()) {
             self.ping(now.into_std());
         } else if pings {

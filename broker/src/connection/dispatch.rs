@@ -24,7 +24,7 @@ use crate::classroom::entry::{Entry, Shape};
 use crate::classroom::news::{Form, News};
 use crate::metrics::Metrics;
 use crate::router::Pattern;
-use crate::transport::{Kind, Wire, websocket};
+use crate::transport::{Carriage, Kind, Wire};
 
 /// Nothing about new messages is to be looked after by the task.
 const FOR_EVER: usize = usize::MAX;
@@ -37,6 +37,7 @@ struct Live {
     pattern: Arc<Pattern>,
     log: LogName,
     kind: Kind,
+    carriage: Carriage,
     metrics: Arc<Metrics>,
 }
 
@@ -57,11 +58,7 @@ impl Form for Live {
     }
 
     fn bytes(&self, entry: &Entry) -> Bytes {
-        let framed = self.look.framed(&self.log, entry, &Repeat::default());
-        match self.kind {
-            Kind::WebSocket => framed,
-            Kind::Tcp => websocket::payload_of(&framed),
-        }
+        self.carriage.carry(self.look.framed(&self.log, entry, &Repeat::default()))
     }
 
     fn delivered(&self, count: u64) {
@@ -87,7 +84,7 @@ impl Connection {
         if !plain || !self.services.settings.delivery.fast_path {
             return;
         }
-        let kind = self.link.kind();
+        let (kind, carriage) = (self.link.kind(), self.link.carriage());
         let new = || Arc::new(Outlet { gate: Gate::new(self.link.wire()), bell: self.bell.clone() });
         let outlet = self.outlet.get_or_insert_with(new);
         for source in subscription.sources.iter_mut().filter(|source| source.lane.is_none()) {
@@ -95,11 +92,12 @@ impl Connection {
             self.lane_next += 1;
             let shape = subscription.look.shape(&Repeat::default());
             let form = Live {
-                shape: Shape { tag: shape.tag | u16::from(kind == Kind::Tcp) << TCP_BIT, ..shape },
+                shape: Shape { tag: shape.tag | carriage_bits(kind, carriage), ..shape },
                 look: subscription.look.clone(),
                 pattern: subscription.pattern.clone(),
                 log: source.reader.room().log().clone(),
                 kind,
+                carriage,
                 metrics: self.services.metrics.clone(),
             };
             source.lane = Some(lane);
@@ -153,8 +151,16 @@ impl Connection {
     }
 }
 
-/// Of a shape's tag, the bit that tells links without WebSocket headers from those with.
-const TCP_BIT: u16 = 6;
+/// Of a shape's tag, the bits that tell links of one carriage, and of one kind, from those of another.
+fn carriage_bits(kind: Kind, carriage: Carriage) -> u16 {
+    let bits = match (carriage, kind) {
+        (Carriage::Message, Kind::Sockjs) => 3,
+        (Carriage::Message, _) => 0,
+        (Carriage::Bare, _) => 1,
+        (Carriage::Array, _) => 2,
+    };
+    bits << 6
+}
 
 /// The sources of a subscription that dispatchers may serve now.
 fn lanes(subscription: &Subscription) -> impl Iterator<Item = Lane> {

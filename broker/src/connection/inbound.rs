@@ -26,7 +26,6 @@ use crate::entrance::{enter, full};
 use crate::publication::Publication;
 use crate::refusals;
 use crate::router::classroom_of;
-use crate::transport::Kind;
 
 /// The longest delay a NACK may ask for.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
@@ -324,9 +323,9 @@ impl Connection {
             bytes: delivery.ping_bytes,
             reached_bytes_max: delivery.reached_bytes_max,
         };
-        let pings = self.link.kind() == Kind::WebSocket;
+        let answering = self.link.answering();
         self.barrier
-            .get_or_insert_with(|| Box::new(Barrier::new(pings, heart_beat, pace, random().unwrap_or_default())))
+            .get_or_insert_with(|| Box::new(Barrier::new(answering, heart_beat, pace, random().unwrap_or_default())))
     }
 
     /// Appends and cursors are on disk, or are not.

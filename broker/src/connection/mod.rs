@@ -333,7 +333,10 @@ impl Connection {
         let (session, barrier, subscriptions, life) =
             (&mut self.session, &mut self.barrier, &mut self.subscriptions, &mut self.life);
         let received = self.link.receive(self.outbox.private(), |inbound| {
-            (life.heard, life.probed) = (now, false);
+            // What the broker says to itself is no sign of life.
+            if !matches!(inbound, Inbound::Departed(_)) {
+                (life.heard, life.probed) = (now, false);
+            }
             match inbound {
                 Inbound::Bytes(bytes) => {
                     life.wrote = now;
@@ -346,6 +349,13 @@ impl Connection {
                 }
                 Inbound::Pong(payload) => {
                     session.heard(now.into_std());
+                    if let Some(barrier) = barrier
+                        && barrier.pong(payload, delivery::standings(subscriptions))
+                    {
+                        delivery::save_settled(subscriptions);
+                    }
+                }
+                Inbound::Departed(payload) => {
                     if let Some(barrier) = barrier
                         && barrier.pong(payload, delivery::standings(subscriptions))
                     {
@@ -366,7 +376,7 @@ impl Connection {
     }
 
     fn peer_closed(&mut self, code: Option<u16>) {
-        let normally = self.link.kind() == Kind::Tcp || matches!(code, None | Some(1000 | 1005));
+        let normally = self.link.kind() != Kind::WebSocket || matches!(code, None | Some(1000 | 1005));
         match self.phase {
             Phase::Leaving { .. } => self.peer_left(normally),
             Phase::Talking => {
@@ -389,7 +399,7 @@ impl Connection {
 
     /// The client closed without a word.
     fn peer_is_gone(&mut self, normally: bool) {
-        // The end of a TCP connection says nothing about why.
+        // The end of a TCP connection, or of a SockJS session, says nothing about why.
         let normally = normally && self.link.kind() == Kind::WebSocket;
         self.phase = Phase::Over(Ending::PeerClosed { normally });
     }
@@ -582,7 +592,7 @@ impl Connection {
             self.life.probed = true;
             self.probe(now);
         }
-        let unheard = self.link.kind() == Kind::WebSocket && silence >= limit && !self.is_late_not_dead(now);
+        let unheard = self.link.has_pings() && silence >= limit && !self.is_late_not_dead(now);
         if unheard && self.may_read() && matches!(self.phase, Phase::Talking) {
             self.phase = Phase::Over(Ending::Silent);
         }

@@ -14,6 +14,7 @@ mod person;
 mod problem;
 mod query;
 mod serve;
+mod sockjs;
 mod upgrade;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::middleware;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use homeroom_protocol::{self as stomp, Version};
 
 use self::body::Intake;
@@ -44,6 +45,8 @@ pub struct Door {
     origins: Origins,
     /// What comes of all bodies.
     intake: Arc<Intake>,
+    /// SockJS sessions.
+    sockjs: Arc<sockjs::Sessions>,
     /// What a session is told when the subprotocol has named its version.
     sessions: [(Version, Arc<stomp::Settings>); Version::ALL.len()],
 }
@@ -53,9 +56,10 @@ impl Door {
     pub fn new(services: Arc<Services>, origins: Origins) -> Arc<Door> {
         let speaking = |version| stomp::Settings { versions: vec![version], ..(*services.session).clone() };
         let sessions = Version::ALL.map(|version| (version, Arc::new(speaking(version))));
+        let sockjs = sockjs::Sessions::new(services.settings.limits.connections, services.settings.sockjs.gone_after);
         // It waits for the disk, as what the store was handed does.
         let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
-        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), sessions })
+        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), sockjs, sessions })
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
@@ -75,6 +79,9 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/messages", get(messages::read).post(messages::publish))
         .route("/v1/cursors/{name}", get(cursors::show).put(cursors::put).delete(cursors::delete))
         .layer(guard)
+        // They say themselves which pages may ask, as their protocol has it.
+        .route("/ws/", any(sockjs::answer))
+        .route("/ws/{*rest}", any(sockjs::answer))
         .with_state(door)
         .merge(page::routes())
 }

@@ -76,9 +76,10 @@ impl Site {
     }
 
     fn answer(&self, mut request: Request<Incoming>, activity: &Arc<Activity>, peer: SocketAddr) -> Answers {
-        if let Some(door) = self.door.as_deref().filter(|door| upgrade::is_at(door, request.uri().path())) {
+        let way = self.door.as_deref().and_then(|door| Some((door, upgrade::way(door, request.uri().path())?)));
+        if let Some((door, way)) = way {
             activity.touch();
-            let (response, agreed) = upgrade::answer(door, &request);
+            let (response, agreed) = upgrade::answer(door, way, &request);
             if let Some(agreed) = agreed {
                 // hyper takes no request behind one that was answered so: this is the first and the last.
                 let _ = activity.agreed.set(agreed);

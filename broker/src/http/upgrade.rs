@@ -5,26 +5,48 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use homeroom_protocol::Version;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::Door;
+use super::{Door, sockjs};
 use crate::connection;
 use crate::transport::Link;
-use crate::transport::websocket::Framing;
+use crate::transport::sockjs::{ESCAPED_MAX, OPEN};
+use crate::transport::websocket::{self, Framing};
+
+/// What is spoken on a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// STOMP.
+    Stomp,
+    /// STOMP, at the address that clients of SockJS are given.
+    Greeting,
+    /// SockJS.
+    Sockjs,
+}
 
 /// What a handshake came to: the version that the subprotocol names, if one was agreed on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Agreed(Option<Version>);
+pub(super) struct Agreed(Way, Option<Version>);
 
-/// Whether a path is a way to a WebSocket.
-pub(super) fn is_at(door: &Door, path: &str) -> bool {
-    matches!(path, "/ws" | "/stomp")
-        || door.services.settings.http.websocket_paths.iter().any(|own| own.as_str() == path)
+/// What is spoken at a path that is a way to a WebSocket.
+pub(super) fn way(door: &Door, path: &str) -> Option<Way> {
+    match path {
+        "/ws" => Some(Way::Greeting),
+        "/stomp" | "/ws/websocket" => Some(Way::Stomp),
+        _ if sockjs::is_websocket(path) => Some(Way::Sockjs),
+        _ => door.services.settings.http.websocket_paths.iter().any(|own| own.as_str() == path).then_some(Way::Stomp),
+    }
 }
 
 /// Answers the handshake. What was agreed on, if one may come in, goes to [`converse`] once the answer has left.
-pub(super) fn answer<B>(door: &Door, request: &Request<B>) -> (Response<Body>, Option<Agreed>) {
+pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Response<Body>, Option<Agreed>) {
+    if way != Way::Stomp
+        && let Some(response) = sockjs::instead_of_a_handshake(way == Way::Sockjs, request.method(), request.headers())
+    {
+        return (response, None);
+    }
     if let Err(reason) = door.origins.check(request.headers()) {
         return (plain(StatusCode::FORBIDDEN, reason), None);
     }
@@ -35,21 +57,34 @@ pub(super) fn answer<B>(door: &Door, request: &Request<B>) -> (Response<Body>, O
     let version = subprotocol(request.headers());
     let mut response = match create_response_with_body(request, Body::empty) {
         Ok(response) => response,
+        Err(_) if way == Way::Sockjs => return (sockjs::not_a_handshake(), None),
         Err(error) => return (not_a_handshake(&error.to_string()), None),
     };
     if let Some(version) = version {
         let name = HeaderValue::from_static(version.subprotocol());
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
-    (response, Some(Agreed(version)))
+    (response, Some(Agreed(way, version)))
 }
 
 /// Begins the conversation in a task of its own. `already_read` came behind the request.
 pub(super) fn converse(door: &Door, agreed: &Agreed, stream: TcpStream, peer: SocketAddr, already_read: &[u8]) {
     let services = door.services.clone();
     let limit = usize::try_from(services.settings.limits.bytes_before_connected).unwrap_or(usize::MAX);
-    let link = Link::websocket(stream, peer, Framing::new(already_read, limit));
-    tokio::spawn(connection::serve(services, door.session(agreed.0), link));
+    let (way, session) = (&agreed.0, door.session(agreed.1));
+    if *way != Way::Sockjs {
+        let link = Link::websocket(stream, peer, Framing::new(already_read, limit));
+        tokio::spawn(connection::serve(services, session, link));
+        return;
+    }
+    let framing = Framing::new(already_read, limit.saturating_mul(ESCAPED_MAX));
+    let mut stream = stream;
+    tokio::spawn(async move {
+        // The first word on a socket that was written to just now: it takes three bytes.
+        if stream.write_all(&websocket::framed(OPEN.as_bytes())).await.is_ok() {
+            connection::serve(services, session, Link::sockjs_websocket(stream, peer, framing)).await;
+        }
+    });
 }
 
 /// The highest version among the offered subprotocols; none if none of ours is offered.
@@ -69,14 +104,14 @@ fn not_a_handshake(reason: &str) -> Response<Body> {
     response
 }
 
-fn busy() -> Response<Body> {
+pub(super) fn busy() -> Response<Body> {
     let reason = "The broker has as many connections as limits.connections allows, or is stopping.\n";
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, reason.to_owned());
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -100,7 +100,7 @@ impl Metrics {
         registry.register_collector(Box::new(StoreCounters(store)));
         registry.register_collector(Box::new(GroupCounters(tally)));
         let connections = Family::<Transport, Gauge>::default();
-        for kind in [Kind::WebSocket, Kind::Tcp] {
+        for kind in Kind::ALL {
             // There from the first scrape on, at nought.
             drop(connections.get_or_create(&transport(kind)));
         }

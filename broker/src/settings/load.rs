@@ -9,7 +9,7 @@ use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
     ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Log, Presence, Queues,
-    Settings, Shutdown, Sources, Start, Stomp, Storage, rules,
+    Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, rules,
 };
 
 /// Settings, and who said what.
@@ -68,6 +68,7 @@ fn read(reader: &mut Reader) -> Settings {
     destinations(reader.section("destinations"), &mut settings.destinations);
     queues(reader.section("queues"), &mut settings.queues);
     http(reader.section("http"), &mut settings.http);
+    sockjs(reader.section("sockjs"), &mut settings.sockjs);
     stomp(reader.section("stomp"), &mut settings.stomp);
     limits(reader.section("limits"), &mut settings.limits);
     delivery(reader.section("delivery"), &mut settings.delivery);
@@ -142,6 +143,13 @@ fn http(mut section: Section<'_>, http: &mut Http) {
     section.read_within("header_timeout", &mut http.header_timeout, PATIENCE);
     section.read_within("header_bytes_max", &mut http.header_bytes_max, KIB..=MIB);
     section.read_within("upgrade_timeout", &mut http.upgrade_timeout, PATIENCE);
+}
+
+fn sockjs(mut section: Section<'_>, sockjs: &mut Sockjs) {
+    section.read_within("gone_after", &mut sockjs.gone_after, SECOND..=MINUTE);
+    section.read_within("heartbeat", &mut sockjs.heartbeat, SECOND..=10 * MINUTE);
+    section.read_within("answer_bytes", &mut sockjs.answer_bytes, KIB..=GIB);
+    section.read("client_url", &mut sockjs.client_url);
 }
 
 fn stomp(mut section: Section<'_>, stomp: &mut Stomp) {

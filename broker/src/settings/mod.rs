@@ -14,6 +14,7 @@ mod reader;
 mod rules;
 mod sections;
 mod setting;
+mod sockjs;
 pub(crate) mod units;
 mod values;
 mod websocket_path;
@@ -26,6 +27,7 @@ pub use reader::Entry;
 pub use sections::{
     Delivery, Destinations, Http, Limits, Listen, Log, Presence, Queues, Settings, Shutdown, Stomp, Storage,
 };
+pub use sockjs::{ClientUrl, Sockjs};
 pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
 pub use websocket_path::WebSocketPath;
 

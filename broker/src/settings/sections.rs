@@ -8,7 +8,7 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Start, Unprefixed,
+    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Sockjs, Start, Unprefixed,
     WebSocketPath,
 };
 
@@ -34,6 +34,8 @@ pub struct Settings {
     pub queues: Queues,
     /// HTTP and the way to a WebSocket.
     pub http: Http,
+    /// SockJS below `/ws/`.
+    pub sockjs: Sockjs,
     /// STOMP conversations.
     pub stomp: Stomp,
     /// How much of everything is allowed.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    ClassroomPattern, ClassroomShape, Durable, Engine, LogFormat, Origin, ParseValueError, Start, Unprefixed,
-    WebSocketPath, units,
+    ClassroomPattern, ClassroomShape, ClientUrl, Durable, Engine, LogFormat, Origin, ParseValueError, Start,
+    Unprefixed, WebSocketPath, units,
 };
 
 /// A value of one key. Texts from the environment and from flags are read like
@@ -170,6 +170,19 @@ impl Setting for Option<SocketAddr> {
 
     fn written(&self) -> String {
         self.as_ref().map_or_else(|| quoted("off"), Setting::written)
+    }
+}
+
+impl Setting for Option<ClientUrl> {
+    fn read(value: &Value) -> Result<Option<ClientUrl>, String> {
+        match text(value) {
+            Some("off") => Ok(None),
+            text => parsed(text.unwrap_or_default()).map(Some),
+        }
+    }
+
+    fn written(&self) -> String {
+        quoted(self.as_ref().map_or("off", ClientUrl::as_str))
     }
 }
 

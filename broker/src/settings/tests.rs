@@ -86,6 +86,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/websocket?token=1\"]"),
     ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/v1/time\"]"),
     ("http.websocket_paths", "[http]\nwebsocket_paths = [1]"),
+    ("sockjs.client_url", "[sockjs]\nclient_url = \"sockjs.js\""),
     ("log.filter", "[log]\nfilter = \"homeroom=loud\""),
     ("log.format", "[log]\nformat = \"xml\""),
     ("classrooms[0].match", "[[classrooms]]\nmatch = \"\""),

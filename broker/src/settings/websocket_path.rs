@@ -7,7 +7,7 @@ use super::ParseValueError;
 
 /// The broker answers these itself, and all that begins with the others.
 const OWN: [&str; 4] = ["/", "/ws", "/stomp", "/v1"];
-const BELOW_OWN: [&str; 2] = ["/v1/", "/assets/"];
+const BELOW_OWN: [&str; 3] = ["/v1/", "/assets/", "/ws/"];
 
 /// `http.websocket_paths`: the path of a request, exactly as clients write it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_path_is_kept_as_it_is_written() {
-        for text in ["/websocket/websocket", "/api/ws/websocket", "/ws/websocket", "/a%20b", "/v1x", "/stomp/"] {
+        for text in ["/websocket/websocket", "/api/ws/websocket", "/a%20b", "/v1x", "/stomp/"] {
             assert_eq!(text.parse::<WebSocketPath>().unwrap().as_str(), text);
         }
     }
@@ -81,6 +81,7 @@ mod tests {
             ("/v1", "choose another"),
             ("/v1/time", "choose another"),
             ("/assets/x", "choose another"),
+            ("/ws/websocket", "choose another"),
         ] {
             let error = text.parse::<WebSocketPath>().unwrap_err().to_string();
             assert!(error.contains(remedy), "{text}: {error}");

@@ -10,6 +10,8 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::pipe::{Answering, Near, Writer};
+use super::sockjs::{self, Broken, Texts};
 use super::websocket::{self, Framing};
 
 /// Read at once from a socket, into a buffer that all connections of a thread share.
@@ -24,16 +26,44 @@ thread_local! {
 pub enum Kind {
     /// STOMP frames on a TCP stream.
     Tcp,
-    /// STOMP frames in WebSocket messages.
+    /// STOMP frames in WebSocket messages, of SockJS or not.
     WebSocket,
+    /// STOMP frames in the requests and answers of a SockJS session.
+    Sockjs,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::WebSocket, Kind::Tcp, Kind::Sockjs];
+
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tcp => "tcp",
             Kind::WebSocket => "websocket",
+            Kind::Sockjs => "sockjs",
+        }
+    }
+}
+
+/// How a link carries STOMP frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carriage {
+    /// Each in a WebSocket message.
+    Message,
+    /// As they are.
+    Bare,
+    /// Each in an array of SockJS, in a WebSocket message.
+    Array,
+}
+
+impl Carriage {
+    /// A shared, framed message as such links carry it.
+    pub fn carry(self, framed: Bytes) -> Bytes {
+        match self {
+            Carriage::Message => framed,
+            Carriage::Bare => websocket::payload_of(&framed),
+            Carriage::Array => websocket::framed(sockjs::array(&websocket::payload_of(&framed)).as_bytes()),
         }
     }
 }
@@ -45,6 +75,8 @@ pub enum Inbound<'a> {
     Bytes(&'a [u8]),
     /// The answer to a Ping, made below the peer's program.
     Pong(&'a [u8]),
+    /// What was before this Ping has left the broker; nobody answered it.
+    Departed(&'a [u8]),
     /// The peer closed, with its code if it gave one.
     Closed(Option<u16>),
 }
@@ -70,14 +102,27 @@ pub enum Received {
 /// One connection that moves bytes.
 #[derive(Debug)]
 pub struct Link {
-    stream: Arc<TcpStream>,
+    stream: Stream,
     peer: SocketAddr,
     framing: Option<Framing>,
+    carriage: Carriage,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Socket(Arc<TcpStream>),
+    Pipe(Near),
 }
 
 /// The writing half of a [`Link`].
 #[derive(Clone, Debug)]
-pub struct Wire(Arc<TcpStream>);
+pub struct Wire(WireTo);
+
+#[derive(Clone, Debug)]
+enum WireTo {
+    Socket(Arc<TcpStream>),
+    Pipe(Writer),
+}
 
 impl Wire {
     /// Writes what the socket takes now.
@@ -85,24 +130,61 @@ impl Wire {
     /// # Errors
     /// `WouldBlock` if it takes nothing; else those of the socket.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        match &self.0 {
+            WireTo::Socket(stream) => stream.try_write(bytes),
+            WireTo::Pipe(writer) => writer.try_write(bytes),
+        }
     }
 }
 
 impl Link {
     /// A plain TCP stream.
     pub fn tcp(stream: TcpStream, peer: SocketAddr) -> Link {
-        Link { stream: Arc::new(stream), peer, framing: None }
+        let stream = Stream::Socket(Arc::new(stream));
+        Link { stream, peer, framing: None, carriage: Carriage::Bare }
     }
 
     /// A WebSocket after its handshake.
     pub fn websocket(stream: TcpStream, peer: SocketAddr, framing: Framing) -> Link {
-        Link { stream: Arc::new(stream), peer, framing: Some(framing) }
+        let stream = Stream::Socket(Arc::new(stream));
+        Link { stream, peer, framing: Some(framing), carriage: Carriage::Message }
+    }
+
+    /// A WebSocket on which SockJS is spoken, and was begun.
+    pub fn sockjs_websocket(stream: TcpStream, peer: SocketAddr, framing: Framing) -> Link {
+        Link { carriage: Carriage::Array, ..Link::websocket(stream, peer, framing) }
+    }
+
+    /// The near end of a pipe to a SockJS session.
+    pub fn pipe(near: Near, peer: SocketAddr) -> Link {
+        Link { stream: Stream::Pipe(near), peer, framing: None, carriage: Carriage::Message }
     }
 
     /// What it is.
     pub fn kind(&self) -> Kind {
-        if self.framing.is_some() { Kind::WebSocket } else { Kind::Tcp }
+        match (&self.stream, self.carriage) {
+            (Stream::Pipe(_), _) => Kind::Sockjs,
+            (Stream::Socket(_), Carriage::Bare) => Kind::Tcp,
+            (Stream::Socket(_), Carriage::Message | Carriage::Array) => Kind::WebSocket,
+        }
+    }
+
+    /// How it carries frames.
+    pub fn carriage(&self) -> Carriage {
+        self.carriage
+    }
+
+    /// Whose answer a Ping has; `None` if there are no Pings.
+    pub fn answering(&self) -> Option<Answering> {
+        match &self.stream {
+            Stream::Pipe(near) => Some(near.answering()),
+            Stream::Socket(_) => self.framing.is_some().then_some(Answering::Client),
+        }
+    }
+
+    /// Whether the peer answers Pings.
+    pub fn has_pings(&self) -> bool {
+        self.answering() == Some(Answering::Client)
     }
 
     /// Who is at the other end.
@@ -118,7 +200,13 @@ impl Link {
         if self.framing.as_ref().is_some_and(Framing::has_input) {
             return Ok(());
         }
-        self.stream.readable().await
+        match &self.stream {
+            Stream::Socket(stream) => stream.readable().await,
+            Stream::Pipe(near) => {
+                near.readable().await;
+                Ok(())
+            }
+        }
     }
 
     /// Resolves when [`Link::try_write`] may take something.
@@ -126,14 +214,24 @@ impl Link {
     /// # Errors
     /// Those of the socket.
     pub async fn writable(&self) -> io::Result<()> {
-        self.stream.writable().await
+        match &self.stream {
+            Stream::Socket(stream) => stream.writable().await,
+            Stream::Pipe(near) => {
+                near.writable().await;
+                Ok(())
+            }
+        }
     }
 
     /// Reads once. What the transport itself has to answer is appended to `outbound`.
     pub fn receive(&mut self, outbound: &mut Vec<u8>, mut sink: impl FnMut(Inbound<'_>)) -> Received {
+        let stream = match &self.stream {
+            Stream::Pipe(near) => return near.receive(sink),
+            Stream::Socket(stream) => stream,
+        };
         READ_BUFFER.with_borrow_mut(|buffer| {
             let pending = self.framing.as_ref().is_some_and(Framing::has_input);
-            let (count, read) = match read(&self.stream, buffer) {
+            let (count, read) = match read(stream, buffer) {
                 Ok(0) => (0, Received::End),
                 Ok(count) => (count, Received::Some),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
@@ -145,8 +243,19 @@ impl Link {
             match &mut self.framing {
                 None => sink(Inbound::Bytes(&buffer[..count])),
                 Some(framing) => {
-                    if let Err(error) = framing.receive(&buffer[..count], outbound, sink) {
+                    let mut broken = None;
+                    let unwrapped = |inbound: Inbound<'_>| match (self.carriage, inbound) {
+                        (Carriage::Array, Inbound::Bytes(bytes)) if broken.is_none() => {
+                            broken = texts(bytes, &mut sink).err();
+                        }
+                        (Carriage::Array, Inbound::Bytes(_)) => {}
+                        (_, inbound) => sink(inbound),
+                    };
+                    if let Err(error) = framing.receive(&buffer[..count], outbound, unwrapped) {
                         return Received::Broken { code: websocket::close_code(&error), reason: error.to_string() };
+                    }
+                    if let Some(broken) = broken {
+                        return Received::Broken { code: 1007, reason: broken.to_string() };
                     }
                 }
             }
@@ -159,14 +268,18 @@ impl Link {
     /// # Errors
     /// `WouldBlock` if it takes nothing; else those of the socket.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(bytes)
+        match &self.stream {
+            Stream::Socket(stream) => stream.try_write(bytes),
+            Stream::Pipe(near) => near.writer().try_write(bytes),
+        }
     }
 
     /// Appends whole STOMP frames as this link carries them.
     pub fn push(&self, stomp: &[u8], out: &mut Vec<u8>) {
-        match self.framing {
-            None => out.extend_from_slice(stomp),
-            Some(_) => websocket::push_message(stomp, out),
+        match self.carriage {
+            Carriage::Bare => out.extend_from_slice(stomp),
+            Carriage::Message => websocket::push_message(stomp, out),
+            Carriage::Array => websocket::push_message(sockjs::array(stomp).as_bytes(), out),
         }
     }
 
@@ -177,44 +290,69 @@ impl Link {
 
     /// Says that nothing more will be written.
     pub fn finish(&self) {
-        // A socket that is gone already has nothing to be told.
-        let _ = SockRef::from(&*self.stream).shutdown(Shutdown::Write);
+        match &self.stream {
+            // A socket that is gone already has nothing to be told.
+            Stream::Socket(stream) => drop(SockRef::from(&**stream).shutdown(Shutdown::Write)),
+            Stream::Pipe(near) => near.finish(),
+        }
     }
 
     /// The writing half, for those who write without this link's task.
     pub fn wire(&self) -> Wire {
-        Wire(self.stream.clone())
+        Wire(match &self.stream {
+            Stream::Socket(stream) => WireTo::Socket(stream.clone()),
+            Stream::Pipe(near) => WireTo::Pipe(near.writer()),
+        })
     }
 
     /// A shared, framed message as this link carries it.
     pub fn carry(&self, framed: Bytes) -> Bytes {
-        match self.framing {
-            None => websocket::payload_of(&framed),
-            Some(_) => framed,
-        }
+        self.carriage.carry(framed)
     }
 
     /// Appends a Ping; `false` if this transport has none.
     pub fn push_ping(&self, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        if self.framing.is_some() {
+        if self.answering().is_some() {
             websocket::push_ping(payload, out);
         }
-        self.framing.is_some()
+        self.answering().is_some()
     }
 
     /// Appends a close with code and reason, where the transport has such.
     pub fn push_close(&self, code: u16, reason: &str, out: &mut Vec<u8>) {
-        if self.framing.as_ref().is_some_and(|framing| !framing.is_closed_by_peer()) {
-            websocket::push_close(code, reason, out);
+        let closed_by_peer = self.framing.as_ref().is_some_and(Framing::is_closed_by_peer);
+        match self.carriage {
+            Carriage::Message | Carriage::Array if closed_by_peer => {}
+            Carriage::Bare => {}
+            Carriage::Message => websocket::push_close(code, reason, out),
+            Carriage::Array => {
+                websocket::push_message(sockjs::close(code, reason).as_bytes(), out);
+                websocket::push_close(code, reason, out);
+            }
         }
     }
 
     /// Takes larger messages: the peer is known now.
     pub fn raise_limit(&mut self, message_bytes_max: usize) {
-        if let Some(framing) = &mut self.framing {
-            framing.raise_limit(message_bytes_max);
+        match (&mut self.framing, &self.stream) {
+            (_, Stream::Pipe(near)) => near.raise_limit(message_bytes_max),
+            (Some(framing), _) if self.carriage == Carriage::Array => {
+                framing.raise_limit(message_bytes_max.saturating_mul(sockjs::ESCAPED_MAX));
+            }
+            (Some(framing), _) => framing.raise_limit(message_bytes_max),
+            (None, _) => {}
         }
     }
+}
+
+/// What a client of SockJS sent in one WebSocket message; an empty one says nothing.
+fn texts(message: &[u8], sink: &mut impl FnMut(Inbound<'_>)) -> Result<(), Broken> {
+    if message.is_empty() {
+        return Ok(());
+    }
+    let mut texts = Texts::new(message.len());
+    texts.read(message, |text| sink(Inbound::Bytes(text.as_bytes())))?;
+    texts.finish()
 }
 
 /// Reads what is there. A read that does not fill the buffer has emptied the socket (`epoll(7)`), so

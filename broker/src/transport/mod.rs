@@ -4,6 +4,8 @@
 
 pub mod link;
 pub mod listener;
+pub mod pipe;
+pub mod sockjs;
 pub mod websocket;
 
-pub use link::{Inbound, Kind, Link, Received, Wire};
+pub use link::{Carriage, Inbound, Kind, Link, Received, Wire};

@@ -12,7 +12,7 @@ mod walk;
 use tokio_tungstenite::tungstenite::Error;
 
 pub use self::framing::Framing;
-pub use self::outgoing::{CONTROL_BYTES_MAX, framed, payload_of, push_close, push_message, push_ping};
+pub use self::outgoing::{CONTROL_BYTES_MAX, Frame, framed, payload_of, push_close, push_message, push_ping, split};
 
 const FINAL: u8 = 0x80;
 const TEXT: u8 = 0x1;

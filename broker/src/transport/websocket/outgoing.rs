@@ -41,12 +41,44 @@ pub fn framed(payload: &[u8]) -> Bytes {
 
 /// What [`framed`] was given: for links that have no WebSocket header.
 pub fn payload_of(framed: &Bytes) -> Bytes {
-    let header = match framed.get(1).map(|byte| byte & 0x7f) {
-        Some(127) => 10,
-        Some(126) => 4,
+    framed.slice(header_bytes(framed.get(1).copied().unwrap_or_default())..)
+}
+
+/// Bytes before the payload, by the second of them.
+fn header_bytes(second: u8) -> usize {
+    match second {
+        127 => 10,
+        126 => 4,
         _ => 2,
+    }
+}
+
+/// A frame of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// Text or binary.
+    Message(&'a [u8]),
+    /// With its payload.
+    Ping(&'a [u8]),
+    /// Code and reason.
+    Close(u16, &'a [u8]),
+}
+
+/// Splits the first frame off bytes that hold whole frames of ours; `None` at their end.
+pub fn split(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
+    let (opcode, begin) = (bytes.first()? & !FINAL, header_bytes(*bytes.get(1)?));
+    let length = match begin {
+        2 => usize::from(bytes[1]),
+        _ => bytes.get(2..begin)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
     };
-    framed.slice(header..)
+    let (payload, rest) = bytes.get(begin..)?.split_at_checked(length)?;
+    let frame = match (opcode, payload) {
+        (PING, _) => Frame::Ping(payload),
+        (CLOSE, [high, low, reason @ ..]) => Frame::Close(u16::from_be_bytes([*high, *low]), reason),
+        (CLOSE, _) => Frame::Close(1005, &[]),
+        _ => Frame::Message(payload),
+    };
+    Some((frame, rest))
 }
 
 /// RFC 6455, section 5.2: a server's frames are not masked; the length takes 7, 7+16 or 7+64 bits.
