@@ -9,7 +9,9 @@ use tokio::process::Command;
 const ALICE: (&str, &str) = ("Authorization", "Basic YWxpY2U6");
 const QUIZ: &str = "/v1/messages?destination=/topic/7b/quiz";
 
-async fn publish(broker: &Broker, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+async fn publish(broker: &Broker, path: &str, headers: Headers<'_>, body: impl AsRef<[u8]>) -> Answer {
     post(broker.http(), path, headers, body).await
 }
 
@@ -182,7 +184,7 @@ async fn what_cannot_be_had_is_told_with_the_number_of_the_error_and_what_to_do(
     let broker = Broker::start_with("[limits]\nheader_count = 8").await;
     let key = "k".repeat(256);
     let many = format!("?destination=/topic/7b{}", "&header=x:1".repeat(9));
-    let cases: &[(u16, u16, &str, &str, &[(&str, &str)])] = &[
+    let cases: &[(u16, u16, &str, &str, Headers<'_>)] = &[
         (400, 107, "destination is missing", "", &[]),
         (400, 107, "more than once", "?destination=/topic/a&destination=/topic/b", &[]),
         (404, 102, "no known prefix", "?destination=quiz", &[]),
@@ -260,6 +262,7 @@ async fn requests_that_wait_together_are_stored_together() {
     positions.sort_unstable();
     positions.dedup();
     assert_eq!(positions.len(), 200);
+    println!("200 messages took {commits} commits");
     assert!(commits < 150.0, "200 messages took {commits} commits");
 }
 
