@@ -32,6 +32,8 @@ pub(in crate::http) async fn publish(State(door): State<Arc<Door>>, request: Req
     let peer = request.extensions().get::<SocketAddr>().copied();
     let (parts, body) = request.into_parts();
     let publisher = Publisher { door: &door, peer, asked: Asked::read(&parts)? };
+    // Headers hold on to the buffer that they were read into, and the body may take its time.
+    drop(parts);
     if publisher.asked.is_batch {
         return publisher.batch(body).await;
     }
