@@ -83,7 +83,11 @@ impl Book {
             used: share.used,
         };
         let slot = self.slots.entry(key.clone());
-        let slot = slot.and_modify(|slot| slot.cursor = slot.cursor.clone().merge(cursor.clone()));
+        let slot = slot.and_modify(|slot| {
+            // A crash between two pages leaves an older share: what it does not know of was delivered all the same.
+            let delivered = slot.cursor.delivered.max(cursor.delivered);
+            slot.cursor = Cursor { delivered, ..slot.cursor.clone().merge(cursor.clone()) };
+        });
         let slot = slot.or_insert_with(|| Slot { log: share.log, cursor, pages: Vec::new() });
         slot.pages.push(number);
         let share = slot.pages.len() - 1;
@@ -250,4 +254,26 @@ impl Slot {
 /// In how many shares a cursor is written.
 fn shares_of(cursor: &Cursor) -> usize {
     cursor.above.len().div_ceil(RANGES_PER_SHARE).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_shares_the_one_that_knows_of_the_latest_delivery_is_believed() {
+        let logs = HashMap::from([(1, (LogName::new("queue/jobs"), Epoch(1)))]);
+        for delivered in [[20, 30], [30, 20]] {
+            let mut book = Book::default();
+            for (page, delivered) in (0..).zip(delivered) {
+                let first = 10 + u64::from(page) * 5;
+                let above = vec![first..=first + 1];
+                let share = CursorShare { log: 1, owner: "queue:", name: "", offset: 5, delivered, used: 0, above };
+                book.adopt(page, &share, &logs);
+            }
+            let key = CursorKey { log: LogName::new("queue/jobs"), owner: "queue:".into(), name: "".into() };
+            let cursor = book.load(&key).expect("it was read");
+            assert_eq!((cursor.delivered, cursor.above), (Offset(30), vec![10..=11, 15..=16]));
+        }
+    }
 }

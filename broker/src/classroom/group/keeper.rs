@@ -12,8 +12,8 @@ use homeroom_storage::{Append, Bounds, CursorsError, LogError, Message, Offset, 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::leases::place;
-use super::{Failure, Grave, Group, Place, Reason, State};
+use super::words::{Place, Reason, place};
+use super::{Failure, Grave, Group, State};
 use crate::classroom::Room;
 use crate::classroom::entry::{EXPIRES, Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};

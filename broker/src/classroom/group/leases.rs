@@ -16,9 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use homeroom_storage::Position;
-
 use super::done::Done;
+use super::words::{Delivery, Place, Reason, Verdict, Which, place};
 use crate::classroom::bell::Bell;
 use crate::classroom::durable::Progress;
 use crate::classroom::entry::{Entry, Mark};
@@ -27,14 +26,6 @@ use crate::classroom::entry::{Entry, Mark};
 const ASSIGNED_BYTES_MAX: usize = 256 << 10;
 /// So many messages wait for a consumer that acknowledges nothing itself.
 const ASSIGNED_MAX: usize = 64;
-
-/// Which message: its record's offset, and the message inside it.
-pub(super) type Place = (u64, u16);
-
-/// Where a message stands in the log.
-pub(super) fn place(position: Position) -> Place {
-    (position.offset.0, position.part.unwrap_or(0))
-}
 
 /// All messages that were read from the log and are not done with, and all consumers.
 #[derive(Debug)]
@@ -89,56 +80,6 @@ struct Consumer {
     /// What was decided with a transaction that is on its way. They are held until then.
     settling: Vec<(Place, Verdict)>,
     nth: u64,
-}
-
-/// What becomes of a message that a consumer held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The work is done.
-    Done,
-    /// It comes again, from this moment on.
-    Again(Instant),
-    /// It is not wanted any more: a dead letter.
-    Rejected,
-}
-
-/// Why a message goes to the dead letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It was delivered as often as is allowed.
-    MaxDeliveries,
-    /// A consumer does not want it to come again.
-    Rejected,
-}
-
-impl Reason {
-    /// The word in the message's header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::MaxDeliveries => "max-deliveries",
-            Reason::Rejected => "rejected",
-        }
-    }
-}
-
-/// A message on its way to a consumer.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The message.
-    pub entry: Arc<Entry>,
-    /// How often it was delivered, this time included.
-    pub count: u32,
-    /// Its number among all that this consumer was given.
-    pub nth: u64,
-}
-
-/// Which of a consumer's messages an ACK or NACK is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Which {
-    /// Where it stands.
-    pub position: Position,
-    /// And all that were delivered to the consumer before it.
-    pub cumulative: bool,
 }
 
 impl Leases {

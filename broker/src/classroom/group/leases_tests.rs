@@ -7,7 +7,8 @@ use bytes::Bytes;
 use homeroom_storage::{Epoch, Message, Record};
 use proptest::prelude::*;
 
-use super::leases::{Delivery, Leases, Reason, Verdict, Which, place};
+use super::leases::Leases;
+use super::words::{Delivery, Reason, Verdict, Which, place};
 use super::*;
 use crate::classroom::entry::Entry;
 

@@ -22,6 +22,7 @@ mod leases;
 mod leases_tests;
 #[cfg(test)]
 mod memory_tests;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,8 +32,8 @@ use std::time::{Duration, Instant};
 use homeroom_storage::{Cursor, CursorKey, Epoch, LogName, Offset, Settlement, Store};
 
 use self::keeper::Keeper;
-pub use self::leases::{Delivery, Reason, Verdict, Which};
-use self::leases::{Leases, Place};
+use self::leases::Leases;
+pub use self::words::{Delivery, Reason, Verdict, Which};
 use super::bell::Bell;
 use super::durable::Progress;
 use super::entry::Mark;
