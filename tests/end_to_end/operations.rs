@@ -107,7 +107,9 @@ async fn websockets_are_offered_at_further_paths_where_the_settings_name_them() 
         client.publish("/topic/7b/quiz", path).await;
         client.disconnect().await;
         refused(&named, path, &[("Origin", "https://evil.example")], 403).await;
-        assert_eq!(get(named.http(), path).await.status, 426, "{path}");
+        // At /ws, clients of SockJS look for a greeting.
+        let plain = if *path == "/ws" { 200 } else { 426 };
+        assert_eq!(get(named.http(), path).await.status, plain, "{path}");
     }
     let unnamed = Broker::start().await;
     for (broker, path) in [(&named, "/websocket"), (&named, "/websocket/websocket/"), (&unnamed, FURTHER[0])] {

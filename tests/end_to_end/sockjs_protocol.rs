@@ -79,6 +79,10 @@ async fn base_url_greeting() {
         assert_eq!(answer.header("set-cookie"), None);
         assert_eq!(answer.text().await, "Welcome to SockJS!\n");
     }
+    // Whoever meant WebSocket is told what is wrong.
+    let headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "8")];
+    let answer = HttpStream::get(broker.http(), "/ws", &headers).await;
+    assert_eq!((answer.status, answer.header("sec-websocket-version")), (426, Some("13")));
     for rest in ["/a", "/a.html", "//", "///", "/a/a", "/a/a/", "/a/"] {
         assert_eq!(get(&broker, &format!("/ws{rest}")).await.status, 404, "{rest}");
     }
@@ -346,7 +350,8 @@ async fn event_source() {
     stream.line().await;
     stream.line().await;
     session.say(&Frame::new("SUBSCRIBE").with("id", "s").with("destination", ECHO)).await;
-    session.say(&Frame::new("SEND").with("destination", ECHO).body("  \0\n\r 100%")).await;
+    let send = Frame::new("SEND").with("destination", ECHO).with("content-length", "10");
+    session.say(&send.body("  \0\n\r 100%")).await;
     let line = stream.line().await.expect("a line");
     let frame = line.strip_prefix("data: ").and_then(|line| line.strip_suffix('\r')).expect("an event");
     assert!(frame.ends_with("\\n\\n  \\u0000\\n\\r 100%25\\u0000\"]"), "{frame}");

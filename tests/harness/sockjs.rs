@@ -13,6 +13,7 @@ pub struct Sockjs {
     path: String,
     reader: FrameReader,
     receipts: u64,
+    set_aside: Vec<Frame>,
     /// The SockJS frames that were no messages: `o`, `h`, `c[…]`.
     pub other: Vec<String>,
 }
@@ -32,7 +33,8 @@ impl Sockjs {
     /// A session that nobody has; nothing is asked yet.
     pub fn new(address: &str) -> Self {
         let path = format!("/ws/000/{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        Self { address: address.to_owned(), path, reader: FrameReader::default(), receipts: 0, other: Vec::new() }
+        let (reader, set_aside, other) = (FrameReader::default(), Vec::new(), Vec::new());
+        Self { address: address.to_owned(), path, reader, receipts: 0, set_aside, other }
     }
 
     /// A signed-in client without heart-beats.
@@ -73,8 +75,15 @@ impl Sockjs {
         assert_eq!(status, 204, "{frame} was not taken: {reason}");
     }
 
-    /// The STOMP frames of the next polls, at least one.
+    /// The STOMP frames that were set aside, or those of the next polls: at least one until the session ends.
     pub async fn hear(&mut self) -> Vec<Frame> {
+        if !self.set_aside.is_empty() {
+            return std::mem::take(&mut self.set_aside);
+        }
+        self.hear_more().await
+    }
+
+    async fn hear_more(&mut self) -> Vec<Frame> {
         loop {
             let answer = self.poll().await;
             let frames = self.frames(&answer);
@@ -104,23 +113,30 @@ impl Sockjs {
         frames
     }
 
-    /// Sends a frame with a receipt and polls until it comes; what comes with it.
-    pub async fn request(&mut self, frame: Frame) -> Vec<Frame> {
+    /// Sends a frame with a receipt of ours and returns the RECEIPT. What else comes is set aside.
+    ///
+    /// # Panics
+    /// When the session ends instead.
+    pub async fn request(&mut self, frame: Frame) -> Frame {
         self.receipts += 1;
         let receipt = format!("asked-{}", self.receipts);
         self.say(&frame.with("receipt", &receipt)).await;
-        let mut frames = Vec::new();
-        while !frames.iter().any(|frame: &Frame| frame.header("receipt-id") == Some(&receipt)) {
-            frames.extend(self.hear().await);
+        loop {
+            let mut frames = self.hear_more().await;
+            assert!(!frames.is_empty(), "the session ended: {:?}", self.other);
+            let found = frames.iter().position(|frame| frame.header("receipt-id") == Some(&receipt));
+            let found = found.map(|place| frames.remove(place));
+            self.set_aside.extend(frames);
+            if let Some(found) = found {
+                return found;
+            }
         }
-        frames
     }
 
     /// Subscribes; the RECEIPT.
     pub async fn subscribe(&mut self, id: &str, destination: &str, headers: &[(&str, &str)]) -> Frame {
         let frame = Frame::new("SUBSCRIBE").with("id", id).with("destination", destination).with_all(headers);
-        let frames = self.request(frame).await;
-        frames.into_iter().find(|frame| frame.command == "RECEIPT").expect("a RECEIPT")
+        self.request(frame).await
     }
 
     /// The bodies of that many messages.

@@ -98,7 +98,12 @@ impl Receiver {
         if let Some(first) = self.first() {
             return vec![first];
         }
-        let heart_beat_at = Instant::now() + self.heart_beat;
+        let now = Instant::now();
+        // Also where there is always more to say.
+        if self.ends_at.is_some_and(|ends_at| ends_at <= now) {
+            return Vec::new();
+        }
+        let heart_beat_at = now + self.heart_beat;
         loop {
             let until = self.ends_at.map_or(heart_beat_at, |ends_at| ends_at.min(heart_beat_at));
             if tokio::time::timeout_at(until, self.session.far.readable()).await.is_err() {
