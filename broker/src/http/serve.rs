@@ -87,9 +87,11 @@ impl Site {
             return Either::Left(ready(Ok(response)));
         }
         request.extensions_mut().insert(peer);
-        let (has_body, is_safe) = (!request.body().is_end_stream(), request.method().is_safe());
+        let has_body = !request.body().is_end_stream();
+        // SockJS has to learn that its peer has gone.
+        let may_break_off = request.method().is_safe() || request.uri().path().starts_with("/ws/");
         let (answering, answer) = (Answering::begin(activity), self.routes.call(request));
-        let answer = if is_safe { Either::Right(answer) } else { Either::Left(whole(answer)) };
+        let answer = if may_break_off { Either::Right(answer) } else { Either::Left(whole(answer)) };
         // An answer that streams is being answered until its end.
         Either::Right(Box::pin(async move {
             let response = answer.await?;
@@ -227,7 +229,10 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
     if let (Some(door), Some(agreed)) = (&site.door, agreed) {
         upgrade::converse(door, agreed, parts.io.into_inner(), peer, &parts.read_buf);
     } else if served.is_err() && http2::begins(&parts.read_buf) {
-        let answer = |request| site.answer(request, &activity, peer);
+        let answer = |mut request| {
+            http2::name_host(&mut request);
+            site.answer(request, &activity, peer)
+        };
         let stream = parts.io.into_inner();
         // Boxed: what few need does not make every connection larger.
         Box::pin(http2::serve(stream, parts.read_buf, deadlines, &activity, &site.shutdown, answer)).await;
