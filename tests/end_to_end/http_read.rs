@@ -425,3 +425,16 @@ async fn readers_of_streams_that_do_not_read_hold_little_memory_and_delay_nobody
     }
     println!("{SLOW} stalled readers, {} MB behind each: the broker grew by {grown} B", MESSAGES * BODY / 1_000_000);
 }
+
+#[tokio::test]
+async fn the_location_of_what_was_published_is_its_page() {
+    let broker = Broker::start().await;
+    for body in ["the first", "the second"] {
+        let path = "/v1/messages?destination=/topic/7b/quiz";
+        let created = HttpStream::post(broker.http(), path, &[], body).await;
+        let location = created.header("location").expect("where it is").to_owned();
+        let answer = HttpStream::get(broker.http(), &location, &[]).await;
+        let page: Value = serde_json::from_str(&answer.text().await).expect("JSON");
+        assert_eq!(bodies(&page), [body], "{location}");
+    }
+}
