@@ -56,7 +56,7 @@ describe("behind a proxy", { concurrency: 4 }, () => {
     ["closesWebSockets", "live, over HTTP"],
     ["silencesWebSockets", "live, over HTTP"],
     ["buffers", "asking every few seconds"],
-    ["cutsIdle", "asking every few seconds", 3],
+    ["cutsIdle", "asking every few seconds", 2],
   ]) {
     test(`a proxy that ${name}: the whole lesson, ${line}`, TIMEOUT, async (t) => {
       const { broker, page, faults } = await lesson(t, PROXIES[name]);
