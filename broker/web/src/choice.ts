@@ -6,7 +6,7 @@
 // | silent for as long as is given | the next line, at once |
 // | open for a while, then cut | the same again |
 // | the broker refused, with a reason | the same again, later and later |
-// | not even a page could be had by HTTP | no line's fault: the one that worked last, later and later |
+// | not even a page could be had by HTTP | no line's fault: the one that worked last and the WebSocket in turns, later and later |
 //
 // Now and then a better line is tried beside the one in use. If it does not hold, the page goes back to where it was,
 // and tries more seldom.
@@ -15,6 +15,8 @@ import { type Ending, type LineName, LINES } from "./line.ts";
 
 /** A line that is not useful after this time is given up. */
 export const OPEN_WITHIN_MS = 5_000;
+/** The same where the network is so slow that no line was in time. */
+export const OPEN_WITHIN_MAX_MS = 40_000;
 /** A line that held for so long was not cut at once. */
 export const STEADY_MS = 10_000;
 export const AGAIN_FIRST_MS = 1_000;
@@ -37,6 +39,7 @@ export class Choice {
   #strikes = 0;
   /** How often in a row there was reason to wait. */
   #tries = 0;
+  #openWithinMs = OPEN_WITHIN_MS;
   /** The line that worked last. */
   #proven: LineName | undefined;
   /** The line that was left for a better one, which has not held yet. */
@@ -49,8 +52,14 @@ export class Choice {
     return this.#line;
   }
 
+  /** How long a line may take until it is useful. */
+  get openWithinMs(): number {
+    return this.#openWithinMs;
+  }
+
   opened(): void {
     this.#proven = this.#line;
+    this.#openWithinMs = OPEN_WITHIN_MS;
   }
 
   /** Everything asked for was granted. Before that, being open proves little. */
@@ -67,7 +76,8 @@ export class Choice {
       return this.#wait();
     }
     if (!stirred && this.#line !== "websocket") {
-      this.#go(this.#proven ?? "websocket");
+      if (how === "silent") this.#openWithinMs = Math.min(2 * this.#openWithinMs, OPEN_WITHIN_MAX_MS);
+      this.#go(this.#line === this.#proven ? "websocket" : (this.#proven ?? "websocket"));
       return this.#wait();
     }
     this.#strikes += how === "silent" ? STRIKES_MAX : 1;

@@ -4,7 +4,7 @@
 // Everything that is published waits in the outbox until it is confirmed, and reading goes on where the reader stands:
 // so the line may change at any time, and nothing is missed or shown twice.
 
-import { Choice, OPEN_WITHIN_MS } from "./choice.ts";
+import { Choice } from "./choice.ts";
 import type { Arrival } from "./lesson.ts";
 import type { Asked, Ending, Line, LineEvents, LineName, Received, Trouble } from "./line.ts";
 import { Outbox, uniqueKey } from "./outbox.ts";
@@ -142,7 +142,7 @@ export class Connection {
 
   #giveTime(attempt: Attempt): void {
     attempt.giveUp();
-    attempt.giveUp = this.#world.after(OPEN_WITHIN_MS, () => this.#closed(attempt, { how: "silent" }));
+    attempt.giveUp = this.#world.after(this.#choice.openWithinMs, () => this.#closed(attempt, { how: "silent" }));
   }
 
   /** What a line says counts until its attempt is over. */

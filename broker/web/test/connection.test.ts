@@ -148,6 +148,36 @@ test("without any network the line that worked last is tried, later and later", 
   ]);
 });
 
+test("without any network a line over HTTP that worked last takes turns with the WebSocket", () => {
+  const { cannotOpen, clock, last, lines, open } = page();
+  cannotOpen("websocket");
+  open();
+  clock.pass(STEADY_MS);
+  const from = lines.length;
+  while (lines.length < from + 6) {
+    last().closed({ how: "cut" });
+    const before = lines.length;
+    while (lines.length === before) clock.pass(AGAIN_FIRST_MS);
+  }
+  const tried = lines.slice(from).map(({ name }) => name);
+  assert.deepEqual(tried, ["stream", "websocket", "websocket", "stream", "websocket", "websocket"]);
+});
+
+test("a network so slow that no line is in time is given more of it", () => {
+  const { clock, last, lines } = page();
+  for (const afterMs of [OPEN_WITHIN_MS, 2 * OPEN_WITHIN_MS, 4 * OPEN_WITHIN_MS]) {
+    for (const name of ["websocket", "stream"]) {
+      assert.equal(last().name, name);
+      const [line, before] = [last(), lines.length];
+      clock.pass(afterMs - 1);
+      assert.ok(!line.isClosed);
+      clock.pass(1);
+      assert.ok(line.isClosed);
+      while (lines.length === before) clock.pass(1_000);
+    }
+  }
+});
+
 test("what the broker refuses is no fault of the line", () => {
   const { clock, last, names } = page();
   for (let time = 0; time < 4; time += 1) {
