@@ -1,19 +1,19 @@
-// The page's one STOMP connection: @stomp/stompjs, and around it what a lesson needs.
+// The page's connection, over whichever line gets through.
 //
-// It comes back by itself after a broken connection and stays away when the broker says so (close codes 45xx) or when
-// another page took over. Everything that is published waits in the outbox until its RECEIPT; every subscription goes
-// on where its reader stands.
+// It comes back by itself after a broken line and stays away when the broker says so or when another page took over.
+// Everything that is published waits in the outbox until it is confirmed, and reading goes on where the reader stands:
+// so the line may change at any time, and nothing is missed or shown twice.
 
-import { Client, type IFrame, type IMessage, ReconnectionTimeMode, Versions } from "@stomp/stompjs";
-
+import { Choice } from "./choice.ts";
 import type { Arrival } from "./lesson.ts";
-import { type Letter, Outbox, uniqueKey } from "./outbox.ts";
-import { type Position, readMessageId } from "./position.ts";
+import type { Asked, Ending, Line, LineEvents, LineName, Received, Trouble } from "./line.ts";
+import { Outbox, uniqueKey } from "./outbox.ts";
 import type { Reader } from "./reader.ts";
+import { browser, type Stop, type World } from "./world.ts";
 
 export type Status =
   | { readonly is: "connecting" }
-  | { readonly is: "connected" }
+  | { readonly is: "connected"; readonly line: LineName }
   /** Broken, and tried again by itself. */
   | { readonly is: "lost" }
   /** The user switched it off. */
@@ -21,24 +21,11 @@ export type Status =
   /** The broker does not want this page back as it is. */
   | { readonly is: "ended"; readonly trouble: Trouble };
 
-/** An ERROR frame, or a close that says why. */
-export interface Trouble {
-  readonly message: string;
-  readonly reason: string;
-  readonly remedy: string;
-  readonly takenOver: boolean;
-}
-
-/** A message of a logged destination. */
-export interface Incoming {
-  readonly destination: string;
-  readonly body: string;
-  readonly user: string | undefined;
-  readonly at: number | undefined;
-  readonly position: Position | undefined;
+export interface Incoming extends Omit<Received, "replayed"> {
   readonly arrived: Arrival;
 }
 
+/** What is followed, from where its reader stands. */
 export interface Subscription {
   readonly id: string;
   readonly destination: string;
@@ -47,7 +34,7 @@ export interface Subscription {
   readonly received: (incoming: Incoming) => void;
 }
 
-/** Who is here; a broker may not offer it. */
+/** Who is here; a broker may not offer it, and lines over HTTP do not. */
 export interface Watch {
   readonly destination: string;
   readonly received: (body: string) => void;
@@ -55,71 +42,68 @@ export interface Watch {
   readonly unknown: () => void;
 }
 
-const RECONNECT_FIRST_MS = 1_000;
-const RECONNECT_MAX_MS = 30_000;
-const WATCH_RECEIPT = "watch";
-const TAKEN_OVER = "117";
+/** One line from its opening to its end. */
+interface Attempt {
+  readonly name: LineName;
+  readonly line: Line;
+  stirred: boolean;
+  openedAt: number | undefined;
+  isOver: boolean;
+  giveUp: Stop;
+}
+
+const NOT_NOW_MS = 5_000;
 
 export class Connection {
   status: Status = { is: "connecting" };
   /** What the broker refused last, until it has granted everything. */
   trouble: Trouble | undefined;
 
-  readonly #client: Client;
-  readonly #outbox = new Outbox();
-  readonly #changed: () => void;
-  readonly #subscriptions: Subscription[] = [];
+  readonly #login: string;
+  readonly #subscription: Subscription;
   #watch: Watch | undefined;
-  /** The roster alone was refused: the lesson comes back without it. */
-  #goesOnUnwatched = false;
+  readonly #changed: () => void;
+  readonly #world: World;
+  readonly #choice = new Choice();
+  readonly #outbox = new Outbox();
+  #current: Attempt | undefined;
+  /** A better line, opened beside the one in use. */
+  #trial: Attempt | undefined;
+  /** The next step, if it only waits for its time. */
+  #next: Stop = () => {};
 
-  constructor(login: string, changed: () => void) {
+  constructor(login: string, subscription: Subscription, watch: Watch, changed: () => void, world = browser) {
+    this.#login = login;
+    this.#subscription = subscription;
+    this.#watch = watch;
     this.#changed = changed;
-    this.#client = new Client({
-      brokerURL: brokerUrl(window.location),
-      connectHeaders: { login },
-      stompVersions: new Versions([Versions.V1_2]),
-      reconnectDelay: RECONNECT_FIRST_MS,
-      maxReconnectDelay: RECONNECT_MAX_MS,
-      reconnectTimeMode: ReconnectionTimeMode.EXPONENTIAL,
-      connectionTimeout: 15_000,
-      onConnect: () => this.#connected(),
-      onStompError: (frame) => this.#refused(frame),
-      onWebSocketClose: (event: CloseEvent) => this.#closed(event),
-    });
+    this.#world = world;
   }
 
   get unsent(): number {
     return this.#outbox.waiting;
   }
 
-  follow(subscription: Subscription): void {
-    this.#subscriptions.push(subscription);
-  }
-
-  watch(watch: Watch): void {
-    this.#watch = watch;
-  }
-
   /** Connects, or connects again after `goAway` or an end. */
   comeBack(): void {
     this.trouble = undefined;
     this.#become({ is: "connecting" });
-    this.#client.activate();
+    this.#open();
   }
 
-  /** Leaves as a page that is closed would: with DISCONNECT, and without coming back by itself. */
+  /** Leaves as a page that is closed would, without coming back by itself. */
   async goAway(): Promise<void> {
-    this.#outbox.disconnected();
     this.#become({ is: "away" });
-    await this.#client.deactivate();
+    await this.#leave();
   }
 
-  /** Does not wait for the backoff when the connection is known to be lost. */
-  async hurry(): Promise<void> {
-    if (this.status.is !== "lost") return;
-    await this.#client.deactivate({ force: true });
-    this.comeBack();
+  /** Something is better now: does not wait for the next try, be it of any line or of a better one. */
+  hurry(): void {
+    if (this.status.is === "lost") {
+      this.comeBack();
+    } else if (this.status.is === "connected" && !this.#trial) {
+      this.#tryBetter();
+    }
   }
 
   /** Resolves with the position once the broker has stored it; may take as long as the page is offline. */
@@ -131,103 +115,147 @@ export class Connection {
     });
   }
 
-  #connected(): void {
-    this.#become({ is: "connected" });
-    for (const subscription of this.#subscriptions) this.#subscribe(subscription);
-    if (this.#watch) this.#subscribeWatch(this.#watch);
-    this.#outbox.connected((letter) => this.#post(letter));
+  #open(): void {
+    void this.#leave();
+    this.#current = this.#attempt(this.#choice.line);
   }
 
-  #subscribe({ id, destination, durable, reader, received }: Subscription): void {
-    const headers: Record<string, string> = { id, ack: "auto", receipt: `subscribe-${id}`, ...reader.begin() };
-    if (durable) headers["durable"] = "true";
-    this.#client.watchForReceipt(`subscribe-${id}`, () => {
-      reader.began();
-      this.#goesWell();
-    });
-    this.#client.subscribe(destination, (message) => hand(message, reader, received), headers);
+  /** Of every line and every plan. */
+  async #leave(): Promise<void> {
+    this.#next();
+    this.#outbox.disconnected();
+    const left = [this.#current, this.#trial];
+    this.#current = this.#trial = undefined;
+    await Promise.all(left.map((attempt) => attempt && end(attempt)));
   }
 
-  #subscribeWatch(watch: Watch): void {
-    const headers = { id: "presence", ack: "auto", receipt: WATCH_RECEIPT };
-    this.#client.subscribe(watch.destination, ({ body }) => watch.received(body), headers);
+  #attempt(name: LineName): Attempt {
+    const { id, destination, durable, reader } = this.#subscription;
+    const begin = (keepsPlaces: boolean) => reader.begin(keepsPlaces);
+    const asked: Asked = { login: this.#login, id, destination, durable, presence: this.#watch?.destination, begin };
+    const line = this.#world.line(name, asked, this.#events(() => attempt));
+    const attempt: Attempt = { name, line, stirred: false, openedAt: undefined, isOver: false, giveUp: () => {} };
+    this.#giveTime(attempt);
+    line.open();
+    return attempt;
   }
 
-  #post({ key, destination, body }: Letter): void {
-    this.#client.watchForReceipt(key, ({ headers }) => {
-      this.#outbox.confirm(key, headers["position"]);
-      this.#goesWell();
-    });
-    this.#client.publish({
-      destination,
-      body,
-      headers: { receipt: key, "idempotency-key": key, "content-type": "application/json" },
-    });
+  #giveTime(attempt: Attempt): void {
+    attempt.giveUp();
+    attempt.giveUp = this.#world.after(this.#choice.openWithinMs, () => this.#closed(attempt, { how: "silent" }));
   }
 
-  /** ERROR: the broker closes behind it. */
-  #refused({ headers, body }: IFrame): void {
-    const receipt = headers["receipt-id"] ?? "";
-    if (receipt === WATCH_RECEIPT && this.#watch) {
-      this.#watch = undefined;
-      this.#goesOnUnwatched = true;
+  /** What a line says counts until its attempt is over. */
+  #events(which: () => Attempt): LineEvents {
+    const heard =
+      <Said extends unknown[]>(hear: (attempt: Attempt, ...said: Said) => void) =>
+      (...said: Said): void => {
+        if (!which().isOver) hear(which(), ...said);
+      };
+    return {
+      stirred: heard((attempt) => {
+        attempt.stirred = true;
+        if (attempt.openedAt === undefined) this.#giveTime(attempt);
+      }),
+      opened: heard((attempt) => this.#opened(attempt)),
+      subscribed: heard(() => {
+        this.#subscription.reader.began();
+        this.#goesWell();
+      }),
+      received: heard((_, message) => this.#received(message)),
+      present: heard((_, body) => this.#watch?.received(body)),
+      unwatched: heard(() => (this.#watch = undefined)),
+      published: heard((_, key, position) => {
+        this.#outbox.confirm(key, position);
+        this.#goesWell();
+      }),
+      refused: heard((_, key, trouble, final) => {
+        this.trouble = trouble;
+        if (final) this.#outbox.refuse(key, trouble.message);
+        this.#changed();
+      }),
+      closed: heard((attempt, ending) => this.#closed(attempt, ending)),
+    };
+  }
+
+  #opened(attempt: Attempt): void {
+    attempt.giveUp();
+    attempt.stirred = true;
+    attempt.openedAt = this.#world.now();
+    if (attempt === this.#trial) {
+      if (this.#current) void end(this.#current);
+      [this.#current, this.#trial] = [attempt, undefined];
+      this.#outbox.disconnected();
+      this.#choice.climbed(attempt.name);
+    }
+    this.#choice.opened();
+    this.#become({ is: "connected", line: attempt.name });
+    this.#outbox.connected((letter) => attempt.line.publish(letter));
+    this.#planBetter();
+  }
+
+  #received({ replayed, ...message }: Received): void {
+    const { reader, received } = this.#subscription;
+    const arrived = reader.receive(message.position, replayed);
+    if (arrived) received({ ...message, arrived });
+  }
+
+  #closed(attempt: Attempt, ending: Ending): void {
+    void end(attempt);
+    if (attempt === this.#trial) {
+      this.#trial = undefined;
+      this.#choice.betterFailed();
+      this.#planBetter();
       return;
     }
-    this.trouble = {
-      message: headers["message"] ?? "The broker closed the connection.",
-      reason: headers["reason"] ?? "",
-      remedy: body,
-      takenOver: headers["code"] === TAKEN_OVER,
-    };
-    if (headers["retryable"] !== "true") this.#outbox.refuse(receipt, this.trouble.message);
-    this.#changed();
+    void this.#leave();
+    if (ending.how === "ended") {
+      this.#become({ is: "ended", trouble: ending.trouble });
+      return;
+    }
+    const { stirred, openedAt } = attempt;
+    const openForMs = openedAt === undefined ? undefined : this.#world.now() - openedAt;
+    const afterMs = this.#choice.closed(ending.how, { stirred, openForMs });
+    if (afterMs > 0 || this.status.is === "connected") this.#become({ is: "lost" });
+    this.#next = this.#world.after(afterMs, () => this.#open());
   }
 
-  #closed({ code, reason }: CloseEvent): void {
-    this.#outbox.disconnected();
-    if (this.status.is === "away" || this.status.is === "ended") return;
-    const trouble = this.trouble ?? { message: reason, reason: "", remedy: "", takenOver: false };
-    const final = isFinal(code) && !this.#goesOnUnwatched;
-    this.#goesOnUnwatched = false;
-    if (trouble.takenOver || final) {
-      this.#become({ is: "ended", trouble });
-      void this.#client.deactivate();
+  #planBetter(): void {
+    this.#next();
+    const better = this.#choice.better();
+    if (better) this.#next = this.#world.after(better.afterMs, () => this.#tryBetter());
+  }
+
+  /** Not while somebody writes or waits for a confirmation, though it should be noticed by nobody. */
+  #tryBetter(): void {
+    this.#next();
+    const better = this.#choice.better();
+    if (!better) return;
+    if (this.unsent > 0 || !this.#world.isCalm()) {
+      this.#next = this.#world.after(NOT_NOW_MS, () => this.#tryBetter());
     } else {
-      if (this.trouble) this.#client.reconnectDelay = Math.min(2 * this.#client.reconnectDelay, RECONNECT_MAX_MS);
-      this.#become({ is: "lost" });
+      this.#trial = this.#attempt(better.line);
     }
   }
 
-  /** Everything asked for was granted. Before that CONNECTED proves little: what was refused will be asked for again. */
+  /** Everything asked for was granted. Before that an open line proves little: what was refused will be asked for again. */
   #goesWell(): void {
     if (this.#outbox.waiting === 0) {
       this.trouble = undefined;
-      this.#client.reconnectDelay = RECONNECT_FIRST_MS;
+      this.#choice.granted();
     }
     this.#changed();
   }
 
   #become(status: Status): void {
     this.status = status;
-    if (status.is !== "connected") this.#watch?.unknown();
+    if (status.is !== "connected" || status.line !== "websocket") this.#watch?.unknown();
     this.#changed();
   }
 }
 
-/** Hands a message on, unless this page has seen it. */
-function hand({ headers, body }: IMessage, reader: Reader, received: Subscription["received"]): void {
-  const position = readMessageId(headers["message-id"]);
-  const arrived = reader.receive(position, headers["replayed"] === "true");
-  if (!arrived) return;
-  const at = headers["timestamp"] === undefined ? undefined : Number(headers["timestamp"]);
-  received({ destination: headers["destination"] ?? "", body, user: headers["user-id"], at, position, arrived });
-}
-
-/** 45xx: do not come back unchanged. */
-function isFinal(closeCode: number): boolean {
-  return closeCode >= 4500 && closeCode < 4600;
-}
-
-function brokerUrl({ protocol, host }: Location): string {
-  return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws`;
+async function end(attempt: Attempt): Promise<void> {
+  attempt.isOver = true;
+  attempt.giveUp();
+  await attempt.line.close();
 }

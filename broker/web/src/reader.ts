@@ -9,8 +9,15 @@ import { isPassed, type Position, writePosition } from "./position.ts";
 /** Who remembers the position between connections: the broker, under a durable name, or this page. */
 export type Memory = "broker" | "page";
 
+/** Where a line begins to read. */
+export type Start =
+  | { readonly at: "first" }
+  /** Where the broker knows that this reader is. */
+  | { readonly at: "kept" }
+  | { readonly at: "after"; readonly position: string };
+
 export class Reader {
-  readonly #memory: Memory;
+  #memory: Memory;
   /** The last position that this page, or an earlier visit of the same person, has seen. */
   #known: Position | "the empty log" | undefined;
   /** The last position in this page's lesson. */
@@ -29,17 +36,19 @@ export class Reader {
   }
 
   /**
-   * A connection begins: the headers of its SUBSCRIBE. A page that shows nothing yet reads the log from its beginning.
-   * Later the broker's cursor knows the place; without one the page says what it saw last.
+   * A connection begins. A page that shows nothing yet reads the log from its beginning. Later the broker's cursor
+   * knows the place; without one the page says what it saw last. A line that keeps no places leaves the cursor behind,
+   * so from then on the page's own word counts.
    */
-  begin(): Record<string, string> {
+  begin(keepsPlaces: boolean): Start {
     this.#visit += 1;
     this.#knownThen = this.#known;
-    if (!this.#seen) return { "x-stream-offset": "first" };
-    return this.#memory === "broker" ? {} : { after: writePosition(this.#seen) };
+    if (!keepsPlaces) this.#memory = "page";
+    if (!this.#seen) return { at: "first" };
+    return this.#memory === "broker" ? { at: "kept" } : { at: "after", position: writePosition(this.#seen) };
   }
 
-  /** The broker took the SUBSCRIBE: whatever is published from now on and not shown live was missed. */
+  /** The broker has begun: whatever is published from now on and not shown live was missed. */
   began(): void {
     this.#known ??= "the empty log";
   }

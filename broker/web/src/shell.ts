@@ -2,10 +2,17 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 
-import type { Connection, Status, Trouble } from "./connection.ts";
+import type { Connection, Status } from "./connection.ts";
+import type { LineName, Trouble } from "./line.ts";
 import { load, save } from "./notebook.ts";
 
 const THEME = "homeroom/theme";
+
+const LINE_IN_WORDS: Record<LineName, { readonly words: string; readonly more: string }> = {
+  websocket: { words: "live", more: "Over a WebSocket: everything is shown at once." },
+  stream: { words: "live, over HTTP", more: "WebSockets do not get through here. Everything is shown at once." },
+  polling: { words: "asking every few seconds", more: "Neither WebSockets nor streams get through here. Nothing is missed." },
+};
 
 export function shell(place: TemplateResult | typeof nothing, main: TemplateResult): TemplateResult {
   return html`
@@ -31,8 +38,17 @@ export function statusView(connection: Connection): TemplateResult {
   const { status } = connection;
   return html`
     <span class="status" data-is=${status.is} role="status">${inWords(status)}</span>
+    ${status.is === "connected" ? lineView(status.line) : nothing}
     ${status.is === "lost" ? html`<button class="plain" @click=${() => connection.hurry()}>Try now</button>` : nothing}
   `;
+}
+
+/** What the line in use cannot show. */
+export function unseenView({ status }: Connection): TemplateResult | typeof nothing {
+  if (status.is !== "connected" || status.line === "websocket") return nothing;
+  return html`<p class="card note unlisted">
+    Who is here is not shown: this network lets no WebSocket through. Questions and answers all arrive.
+  </p>`;
 }
 
 /** Why the connection ended, or what was refused last, and the way back. */
@@ -74,6 +90,11 @@ function toggleTheme(): void {
 
 function setTheme(theme: string): void {
   document.documentElement.dataset["theme"] = theme;
+}
+
+function lineView(line: LineName): TemplateResult {
+  const { words, more } = LINE_IN_WORDS[line];
+  return html`<span class="line" data-line=${line} title=${more}>${words}</span>`;
 }
 
 function inWords(status: Status): string {

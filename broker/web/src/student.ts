@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 
 import { letter } from "./bars.ts";
-import { Connection, type Incoming } from "./connection.ts";
+import { Connection, type Incoming, type Subscription, type Watch } from "./connection.ts";
 import { answersOf, presenceOf, quizOf, TEACHER } from "./destinations.ts";
 import { historyView } from "./history.ts";
 import { emptyLesson, fold, type Lesson, missedIn, openQuestion, type Question, readQuizEvent } from "./lesson.ts";
@@ -12,7 +12,7 @@ import { Notebook } from "./notebook.ts";
 import { readPosition } from "./position.ts";
 import { Reader } from "./reader.ts";
 import { foldRoster, type Roster, rosterView } from "./roster.ts";
-import { shell, statusView, troubleView } from "./shell.ts";
+import { shell, statusView, troubleView, unseenView } from "./shell.ts";
 
 /** An answer that the broker has not confirmed. */
 type Pending = { readonly option: number; readonly refused?: string };
@@ -36,20 +36,20 @@ export class StudentView implements View {
     this.#changed = changed;
     this.#notebook = new Notebook(classroom, name);
     this.#reader = new Reader("broker", this.#notebook.seen);
-    this.#connection = new Connection(name, changed);
-    this.#connection.follow({
+    const lesson: Subscription = {
       // The durable name. A second tab of the same student continues it, and this one is told.
       id: `lesson-${classroom}`,
       destination: quizOf(classroom),
       durable: true,
       reader: this.#reader,
       received: (incoming) => this.#received(incoming),
-    });
-    this.#connection.watch({
+    };
+    const presence: Watch = {
       destination: presenceOf(classroom),
       received: (body) => this.#rosterChanged(foldRoster(this.#roster, body)),
       unknown: () => this.#rosterChanged(undefined),
-    });
+    };
+    this.#connection = new Connection(name, lesson, presence, changed);
     addEventListener("keydown", this.#keyPressed);
     addEventListener("online", this.#hurry);
     this.#connection.comeBack();
@@ -79,7 +79,7 @@ export class StudentView implements View {
             </p>
             ${historyView(this.#lesson, (asked) => this.#answerTo(asked))}
           </div>
-          <div class="column side">${rosterView(this.#roster, TEACHER, this.#name)}</div>
+          <div class="column side">${rosterView(this.#roster, TEACHER, this.#name)} ${unseenView(this.#connection)}</div>
         </main>
       `,
     );
@@ -165,7 +165,7 @@ export class StudentView implements View {
     this.#changed();
   }
 
-  readonly #hurry = (): void => void this.#connection.hurry();
+  readonly #hurry = (): void => this.#connection.hurry();
 
   readonly #keyPressed = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.target instanceof HTMLInputElement) return;

@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
 import { bars } from "./bars.ts";
-import { Connection, type Incoming } from "./connection.ts";
+import { Connection, type Incoming, type Subscription, type Watch } from "./connection.ts";
 import { channelOf, everythingOf, presenceOf, quizOf, TEACHER } from "./destinations.ts";
 import { emptyLesson, fold, type Lesson, openQuestion, OPTIONS_MAX, type Question, readAnswer, readQuizEvent } from "./lesson.ts";
 import type { View } from "./main.ts";
@@ -13,7 +13,7 @@ import { Reader } from "./reader.ts";
 import { foldRoster, type Roster, rosterView } from "./roster.ts";
 import { studentRoute } from "./route.ts";
 import { nextPrepared, type Prepared, sampleQuiz } from "./sample.ts";
-import { shell, statusView, troubleView } from "./shell.ts";
+import { shell, statusView, troubleView, unseenView } from "./shell.ts";
 
 export class TeacherView implements View {
   readonly title: string;
@@ -27,20 +27,20 @@ export class TeacherView implements View {
     this.title = `Teacher · ${classroom} · Homeroom`;
     this.#classroom = classroom;
     this.#changed = changed;
-    this.#connection = new Connection(TEACHER, changed);
-    this.#connection.follow({
+    const lesson: Subscription = {
       id: "lesson",
       destination: everythingOf(classroom),
       // The page reads the whole lesson when it opens and remembers its own place: any number of teachers may look on.
       durable: false,
       reader: new Reader("page"),
       received: (incoming) => this.#received(incoming),
-    });
-    this.#connection.watch({
+    };
+    const presence: Watch = {
       destination: presenceOf(classroom),
       received: (body) => this.#rosterChanged(foldRoster(this.#roster, body)),
       unknown: () => this.#rosterChanged(undefined),
-    });
+    };
+    this.#connection = new Connection(TEACHER, lesson, presence, changed);
     addEventListener("online", this.#hurry);
     this.#connection.comeBack();
   }
@@ -64,7 +64,7 @@ export class TeacherView implements View {
             </section>` : nothing}
           </div>
           <div class="column side">
-            ${this.#joinHint()} ${rosterView(this.#roster, TEACHER, TEACHER)} ${this.#preparedView()} ${this.#ownQuestion()}
+            ${this.#joinHint()} ${rosterView(this.#roster, TEACHER, TEACHER)} ${unseenView(this.#connection)} ${this.#preparedView()} ${this.#ownQuestion()}
           </div>
         </main>
       `,
@@ -199,5 +199,5 @@ export class TeacherView implements View {
     this.#changed();
   }
 
-  readonly #hurry = (): void => void this.#connection.hurry();
+  readonly #hurry = (): void => this.#connection.hurry();
 }

@@ -16,21 +16,29 @@ test("a message id ends with the position", () => {
 
 test("a page that shows nothing reads from the beginning, then the broker knows the place", () => {
   const reader = new Reader("broker");
-  assert.deepEqual(reader.begin(), { "x-stream-offset": "first" });
+  assert.deepEqual(reader.begin(true), { at: "first" });
   reader.receive(at(1), true);
-  assert.deepEqual(reader.begin(), {});
+  assert.deepEqual(reader.begin(true), { at: "kept" });
 });
 
 test("without a durable name the page says what it saw last", () => {
   const reader = new Reader("page");
-  reader.begin();
+  reader.begin(true);
   reader.receive(at(7), false);
-  assert.deepEqual(reader.begin(), { after: "e1:7" });
+  assert.deepEqual(reader.begin(true), { at: "after", position: "e1:7" });
+});
+
+test("behind a line that keeps no places the page says what it saw last, on every line", () => {
+  const reader = new Reader("broker");
+  assert.deepEqual(reader.begin(false), { at: "first" });
+  reader.receive(at(7), true);
+  assert.deepEqual(reader.begin(false), { at: "after", position: "e1:7" });
+  assert.deepEqual(reader.begin(true), { at: "after", position: "e1:7" }, "the broker's cursor was left behind");
 });
 
 test("what was seen before is dropped, in and between transactions", () => {
   const reader = new Reader("broker");
-  reader.begin();
+  reader.begin(true);
   assert.ok(reader.receive({ epoch: "e1", offset: 3, part: 1 }, false));
   assert.ok(reader.receive({ epoch: "e1", offset: 3, part: 2 }, false));
   assert.equal(reader.receive({ epoch: "e1", offset: 3, part: 2 }, true), undefined);
@@ -40,11 +48,11 @@ test("what was seen before is dropped, in and between transactions", () => {
 
 test("a late student did not miss what came before, a returning one did", () => {
   const reader = new Reader("broker");
-  reader.begin();
+  reader.begin(true);
   reader.began();
   assert.deepEqual(reader.receive(at(1), true), { how: "earlier" });
   assert.deepEqual(reader.receive(at(2), false), { how: "live" });
-  reader.begin();
+  reader.begin(true);
   assert.equal(reader.receive(at(2), true), undefined);
   assert.deepEqual(reader.receive(at(3), true), { how: "away", visit: 2 });
   assert.deepEqual(reader.receive(at(4), false), { how: "live" });
@@ -52,15 +60,15 @@ test("a late student did not miss what came before, a returning one did", () => 
 
 test("whoever left an empty classroom has missed its first message", () => {
   const reader = new Reader("broker");
-  reader.begin();
+  reader.begin(true);
   reader.began();
-  reader.begin();
+  reader.begin(true);
   assert.deepEqual(reader.receive(at(1), true), { how: "away", visit: 2 });
 });
 
 test("after a reload only what is new counts as missed", () => {
   const reader = new Reader("broker", at(5));
-  assert.deepEqual(reader.begin(), { "x-stream-offset": "first" });
+  assert.deepEqual(reader.begin(true), { at: "first" });
   assert.deepEqual(reader.receive(at(5), true), { how: "earlier" });
   assert.deepEqual(reader.receive(at(6), true), { how: "away", visit: 1 });
 });
