@@ -77,3 +77,27 @@ async fn who_left_leaves_nothing_to_take_over() {
     }
     assert!(start.elapsed() < Duration::from_secs(3), "eight returns took {:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn of_two_who_come_at_once_one_is_told_that_the_other_has_it() {
+    let broker = Broker::start_with("[delivery]\ntakeover_delay_max = \"0s\"\n").await;
+    for round in 0..30 {
+        let name = format!("lesson-{round}");
+        let subscribe = Frame::new("SUBSCRIBE").with("id", name.as_str()).with("destination", "/topic/7b/quiz");
+        let subscribe = subscribe.with("durable", "true").with("receipt", "subscribed");
+        let (mut one, mut other) =
+            tokio::join!(Client::signed_in(&broker, "alice"), Client::signed_in(&broker, "alice"));
+        tokio::join!(one.send(&subscribe), other.send(&subscribe));
+        let refused = async |client: &mut Client| loop {
+            let frame = client.frame().await;
+            if frame.command == "ERROR" {
+                return frame;
+            }
+        };
+        let error = tokio::select! {
+            error = refused(&mut one) => error,
+            error = refused(&mut other) => error,
+        };
+        assert_eq!(error.need("code"), "117", "round {round}: {error}");
+    }
+}

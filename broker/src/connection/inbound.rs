@@ -297,6 +297,10 @@ impl Connection {
         }
         self.subscriptions.push(subscription);
         self.enlist(self.subscriptions.len() - 1);
+        if self.subscriptions.last().is_some_and(Subscription::is_taken_over) {
+            // By another that came meanwhile: the bell was rung before anybody could hear what for.
+            self.bell.ring();
+        }
     }
 
     /// Whoever subscribes in one room is here; whoever watches the roster is shown it first.
