@@ -356,6 +356,15 @@ async fn event_source() {
     let frame = line.strip_prefix("data: ").and_then(|line| line.strip_suffix('\r')).expect("an event");
     assert!(frame.ends_with("\\n\\n  \\u0000\\n\\r 100%25\\u0000\"]"), "{frame}");
     assert_eq!(session.frames(&frame.replace("%25", "%"))[0].text(), "  \0\n\r 100%");
+    stream.line().await;
+
+    // No limit: a page could not tell such an end from a line that broke.
+    for number in 0..3 {
+        session.say(&Frame::new("SEND").with("destination", ECHO).body(format!("{number} {}", "x".repeat(3000)))).await;
+        let line = stream.line().await.expect("the answer goes on");
+        assert!(line.contains(&format!("\\n\\n{number} xxx")), "{line}");
+        stream.line().await;
+    }
 }
 
 #[tokio::test]
