@@ -1,6 +1,6 @@
 //! One student, every door: whatever the way in, the history is one.
 
-use homeroom_tests::{Broker, Client, HttpStream, Random};
+use homeroom_tests::{Broker, Client, Frame, HttpStream, Random, Sockjs};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -70,6 +70,24 @@ impl Student {
         client.hang_up().await;
     }
 
+    async fn over_sockjs(&mut self, count: u64) {
+        let mut session = Sockjs::signed_in(self.broker.http(), "student").await;
+        let start = self.position.clone();
+        let header = start.as_deref().map_or(("x-stream-offset", "first"), |position| ("after", position));
+        session.subscribe("s", QUIZ, &[header]).await;
+        let mut messages: Vec<Frame> = Vec::new();
+        while messages.len() < count as usize {
+            messages.extend(session.hear().await);
+        }
+        for message in &messages {
+            let (_, position) = message.need("message-id").rsplit_once('@').expect("a position");
+            self.see(position, message.text());
+        }
+        // It would be one of many sessions that nobody asks for any more.
+        session.say(&Frame::new("DISCONNECT")).await;
+        drop(HttpStream::begin("POST", self.broker.http(), &session.at("xhr"), &[], "").await);
+    }
+
     async fn over_events(&mut self, count: u64) {
         let headers = [("Accept", "text/event-stream")];
         let mut stream = HttpStream::get(self.broker.http(), &self.query(), &headers).await;
@@ -114,16 +132,17 @@ async fn a_student_who_changes_doors_sees_one_history_without_gap_or_repeat() {
     let stop = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
     let publisher = publish(&broker, stop.clone());
     let mut student = Student { broker, position: None, seen: Vec::new() };
-    let mut taken = [0_u64; 6];
+    let mut taken = [0_u64; 7];
     for _ in 0..steps() {
-        let (door, count) = (random.below(6), random.between(1, 4));
+        let (door, count) = (random.below(7), random.between(1, 4));
         taken[door as usize] += 1;
         match door {
             0 => student.over_websocket(count, false).await,
             1 => student.over_websocket(count, true).await,
             2 => student.over_events(count).await,
             3 => student.over_lines(count).await,
-            4 => student.over_a_page(count, true, random.below(2) == 0).await,
+            4 => student.over_sockjs(count).await,
+            5 => student.over_a_page(count, true, random.below(2) == 0).await,
             _ => student.over_a_page(count, false, random.below(2) == 0).await,
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Never here: STOMP frames and what they mean, people, classrooms.
 
+pub mod kind;
 pub mod link;
 pub mod listener;
 pub mod pipe;
 pub mod sockjs;
 pub mod websocket;
 
-pub use link::{Carriage, Inbound, Kind, Link, Received, Wire};
+pub use kind::{Carriage, Kind};
+pub use link::{Inbound, Link, Received, Wire};
