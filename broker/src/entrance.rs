@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use crate::classroom::Room;
 use crate::classroom::registry::EnterError;
 use crate::connection::Services;
-use crate::connection::disconnect::{code, refusal};
-use crate::refusals::log_refusal;
+use crate::refusals::{code, log_refusal, refusal};
 
 /// Between two tries to reach a store that is unavailable.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_millis(100);

@@ -5,10 +5,11 @@
 //! | [`commands`] | what the program does when told on the command line | server, settings |
 //! | [`server`] | the one place that builds every part | all |
 //! | [`settings`] [`telemetry`] [`metrics`] [`patience`] [`shutdown`] | one idea each | none of the rooms |
-//! | [`transport`] | links: TCP, WebSocket | none of the rooms |
+//! | [`transport`] | links: TCP, WebSocket, SockJS | none of the rooms |
 //! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
+//! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where | none of the rooms |
 //! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
@@ -39,7 +40,7 @@ pub mod http;
 pub mod metrics;
 pub mod patience;
 mod publication;
-mod refusals;
+pub mod refusals;
 pub mod replies;
 pub mod router;
 pub mod server;

@@ -10,12 +10,12 @@ use homeroom_protocol::AckMode;
 use tokio::time::Instant;
 
 use super::barrier::{Confirmation, Standing};
-use super::disconnect::{code, refusal};
 use super::envelope::is_of_session;
 use super::outbox::Outbox;
 use super::subscription::{Source, Subscription};
 use super::{Connection, Ending, Phase};
 use crate::classroom::reader::{Filled, Step};
+use crate::refusals::{code, refusal};
 
 /// About so many bytes of messages leave in one write.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;

@@ -80,36 +80,10 @@ impl Ending {
     }
 }
 
-/// The numbers of errors, as ERROR frames and problem documents carry them.
-pub mod code {
-    /// The broker is at fault.
-    pub const INTERNAL: u16 = 100;
-    /// No such destination here.
-    pub const UNKNOWN_DESTINATION: u16 = 102;
-    /// Not for this one.
-    pub const PERMISSION_DENIED: u16 = 103;
-    /// A limit of the settings.
-    pub const LIMIT: u16 = 106;
-    /// The request makes no sense.
-    pub const BAD_REQUEST: u16 = 107;
-    /// Not now.
-    pub const NOT_AVAILABLE: u16 = 108;
-    /// The position is gone, or of another log.
-    pub const UNRECOVERABLE: u16 = 112;
-    /// The idempotency key was used for something else.
-    pub const DUPLICATE: u16 = 114;
-    /// Another connection took the durable subscription over.
-    pub const TAKEN_OVER: u16 = 117;
-}
-
-/// A refusal: `message` short and stable, `reason` for this case, `remedy` what to do.
-pub fn refusal(code: u16, message: &str, reason: impl Into<String>, retryable: bool, remedy: &str) -> Refusal {
-    Refusal { code, message: message.to_owned(), reason: reason.into(), retryable, remedy: remedy.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusals::{code, refusal};
 
     #[test]
     fn the_close_code_says_whether_to_come_back() {

@@ -11,7 +11,6 @@ use tokio::time::{Duration, Instant};
 
 use super::barrier::{Barrier, Pace};
 use super::consuming::Consuming;
-use super::disconnect::{code, refusal};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::publish::{self, Landed, Share};
 use super::soft::Errors;
@@ -25,6 +24,7 @@ use crate::classroom::registry::Registry;
 use crate::entrance::{enter, full};
 use crate::publication::Publication;
 use crate::refusals;
+use crate::refusals::{code, refusal};
 use crate::router::classroom_of;
 
 /// The longest delay a NACK may ask for.

@@ -13,12 +13,11 @@ use homeroom_storage::{
 };
 use slab::Slab;
 
-use super::disconnect::{code, refusal};
 use super::replies::Prepared;
 use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::publication::{self, Publication, Said, joint};
-use crate::refusals::append_refusal;
+use crate::refusals::{append_refusal, code, refusal};
 use crate::router::Rules;
 
 /// So many rooms are remembered for the next SEND. A COMMIT to several finds them all here.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use homeroom_protocol::Refusal;
 use tokio::time::Instant;
 
-use super::disconnect::code;
 use crate::auth::Identity;
 use crate::patience::{REMEMBERED, growing};
+use crate::refusals::code;
 
 /// So many different refusals are remembered; the oldest are forgotten first.
 const REMEMBERED_MAX: usize = 10_000;
@@ -82,7 +82,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::connection::disconnect::refusal;
+    use crate::refusals::refusal;
 
     const MINUTE: Duration = Duration::from_secs(60);
     const SCHOOL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -10,11 +10,10 @@ use tokio::time::Instant;
 
 use super::Connection;
 use super::delivery::BATCH_BYTES;
-use super::disconnect::{code, refusal};
 use super::envelope;
 use super::publish;
 use crate::classroom::now_millis;
-use crate::refusals::{destination_refusal, unavailable};
+use crate::refusals::{code, destination_refusal, refusal, unavailable};
 use crate::replies::{NoQueue, OwnQueues, Reply, Slot};
 use crate::router::{REPLY_QUEUE, reply_queue, temp_queue};
 

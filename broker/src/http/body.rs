@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::problem::Problem;
-use crate::connection::disconnect::{code, refusal};
+use crate::refusals::{code, refusal};
 
 /// A large body has this much more time ...
 const MORE_TIME: Duration = Duration::from_secs(1);

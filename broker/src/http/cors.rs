@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Door;
 use super::problem::Problem;
-use crate::connection::disconnect::{code, refusal};
+use crate::refusals::{code, refusal};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, DELETE";
 /// Those that the routes read, beside what browsers send without asking.

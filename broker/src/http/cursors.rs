@@ -16,9 +16,8 @@ use super::person::person;
 use super::problem::Problem;
 use super::query;
 use crate::classroom::{Room, now_millis};
-use crate::connection::disconnect::{code, refusal};
 use crate::entrance::enter;
-use crate::refusals::{bad_request, destination_refusal, nobody_in_particular, shorten, unavailable};
+use crate::refusals::{bad_request, code, destination_refusal, nobody_in_particular, refusal, shorten, unavailable};
 
 /// The longest name, as for a durable subscription.
 const NAME_BYTES_MAX: usize = 255;

@@ -34,7 +34,7 @@ use self::problem::Problem;
 pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;
 use crate::connection::Services;
-use crate::connection::disconnect::{code, refusal};
+use crate::refusals::{code, refusal};
 
 /// What HTTP handlers share.
 #[derive(Debug)]

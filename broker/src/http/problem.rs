@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use homeroom_protocol::Refusal;
 use serde_json::{Map, Value, json};
 
-use crate::connection::disconnect::code;
+use crate::refusals::code;
 
 /// Seconds after which something that is not available now may be asked for again.
 const RETRY_AFTER: &str = "2";
@@ -87,7 +87,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::disconnect::refusal;
+    use crate::refusals::refusal;
 
     #[test]
     fn a_refusal_has_the_status_that_says_what_to_do() {

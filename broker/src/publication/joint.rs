@@ -6,7 +6,7 @@ use homeroom_protocol::Refusal;
 use homeroom_storage::Message;
 
 use super::Publication;
-use crate::connection::disconnect::{code, refusal};
+use crate::refusals::{code, refusal};
 
 /// So many rooms may be sent to together.
 pub(crate) const ROOMS_MAX: usize = 16;

@@ -14,8 +14,7 @@ use homeroom_storage::Message;
 use crate::auth::Identity;
 use crate::classroom::entry::EXPIRES;
 use crate::classroom::now_millis;
-use crate::connection::disconnect::{code, refusal};
-use crate::refusals::{bad_request, destination_refusal, shorten};
+use crate::refusals::{bad_request, code, destination_refusal, refusal, shorten};
 use crate::router::{Destination, Place, Rules};
 
 /// Headers that the broker alone sets: dropped when a client sends them.

@@ -15,11 +15,10 @@ use crate::classroom::bell::Bell;
 use crate::classroom::entry::Mark;
 use crate::classroom::group::{Exclusive, GroupName, Wish};
 use crate::classroom::reader::Reader;
-use crate::connection::disconnect::{code, refusal};
 use crate::connection::envelope::first_of;
 use crate::connection::subscription::Source;
 use crate::entrance::{TRY_AGAIN, enter};
-use crate::refusals::{bad_request, destination_refusal, log_refusal, shorten};
+use crate::refusals::{bad_request, code, destination_refusal, log_refusal, refusal, shorten};
 use crate::router::{Kind, Pattern, segment_of};
 
 /// RabbitMQ's word and ActiveMQ's.

@@ -8,13 +8,12 @@ use homeroom_protocol::{Headers, Refusal};
 use super::batch::{self, Fault, Item};
 use crate::auth::Identity;
 use crate::connection::Services;
-use crate::connection::disconnect::{code, refusal};
 use crate::http::person::person;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::publication::joint::Joint;
 use crate::publication::{self, Publication, Said};
-use crate::refusals::{bad_request, shorten};
+use crate::refusals::{bad_request, code, refusal, shorten};
 use crate::router::temp_queue;
 
 /// A batch, in `Content-Type`.

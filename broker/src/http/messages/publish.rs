@@ -17,11 +17,11 @@ use serde_json::json;
 
 use super::asked::{Asked, in_batch};
 use super::store::{self, Stored};
-use crate::connection::disconnect::{code, refusal};
 use crate::http::body::Bounds;
 use crate::http::problem::Problem;
 use crate::http::{Door, query};
 use crate::publication::{self, Publication};
+use crate::refusals::{code, refusal};
 use crate::router::{classroom_of, reply_queue};
 use crate::shutdown::Tracked;
 

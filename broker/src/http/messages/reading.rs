@@ -17,11 +17,12 @@ use crate::classroom::beginning::{Beginning, Begun, Gap};
 use crate::classroom::bell::Bell;
 use crate::classroom::entry::{Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, Reader};
-use crate::connection::disconnect::{code, refusal};
 use crate::connection::{POSITIONS_MAX, Services};
 use crate::entrance::enter;
 use crate::http::problem::Problem;
-use crate::refusals::{bad_request, destination_refusal, log_refusal, nobody_in_particular, unavailable};
+use crate::refusals::{
+    bad_request, code, destination_refusal, log_refusal, nobody_in_particular, refusal, unavailable,
+};
 use crate::router::{Kind, Pattern};
 
 /// A disk that gives nothing for so long is not waited for any longer.
