@@ -50,6 +50,8 @@ impl From<sled::Error> for Fault {
 /// Values that are less than a segment together, even where sled writes the whole page of each anew: one of
 /// sixteen values of 6 KiB.
 const APART_MAX: usize = 4;
+/// A commit that is sure to reach into another segment, in bytes.
+const LONG_BYTES: usize = 256 << 10;
 
 /// An open database. Dropping the last reference closes its files.
 #[derive(Debug)]
@@ -104,8 +106,13 @@ impl Disk {
     /// before was stable, and it says so of what was flushed and not synced. Where single values reach over three
     /// segments, of 512 KiB each, it may read on behind a tear: pages refer to what is not there, and the store
     /// cannot be opened any more. A batch holds that word back until all of it is written, so that all of it is
-    /// found again or none. So nothing is written but here, and nothing unsynced lies before it.
+    /// found again or none. So nothing is written but here, but for what sled's own flusher does.
     pub(crate) fn commit(&self, values: Vec<Write>) -> Result<(), Fault> {
+        let bytes: usize = values.iter().map(|(_, value)| value.as_ref().map_or(0, Vec::len)).sum();
+        if bytes > LONG_BYTES {
+            // sled's own flusher may have written since the last sync: nothing unsynced is to lie before this.
+            self.sync()?;
+        }
         let mut batch = sled::Batch::default();
         for (key, value) in values {
             match value {
