@@ -25,6 +25,8 @@ const SLICE: usize = 512;
 struct Cut {
     name: LogName,
     trimmed: Totals,
+    /// How many records go.
+    records: u64,
     oldest: u64,
     keys: Vec<Known>,
 }
@@ -44,8 +46,10 @@ impl Writer {
             }
         }
         let has_more = slice == 0;
-        let records = self.apply(&disk, cuts)?;
-        self.shared.counters().trimmed_records += records;
+        self.write_down(&disk, &cuts)?;
+        // Before readers are told: whoever sees the records gone finds them counted.
+        self.shared.counters().trimmed_records += cuts.iter().map(|cut| cut.records).sum::<u64>();
+        self.let_go(&disk, cuts)?;
         Ok(has_more)
     }
 
@@ -57,34 +61,39 @@ impl Writer {
             let lets_go = |kept: Kept, _| kept.offset <= up_to;
             let mut slice = SLICE;
             let Some(cut) = cut(&disk, &desk.log, now(), &mut slice, lets_go)? else { return Ok(()) };
-            self.apply(&disk, vec![cut])?;
+            let cuts = vec![cut];
+            self.write_down(&disk, &cuts)?;
+            self.let_go(&disk, cuts)?;
             if slice > 0 {
                 return Ok(());
             }
         }
     }
 
-    fn apply(&mut self, disk: &Disk, cuts: Vec<Cut>) -> Result<u64, Fault> {
+    /// The entries say what is gone, and are synced.
+    fn write_down(&mut self, disk: &Disk, cuts: &[Cut]) -> Result<(), Fault> {
         if cuts.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut notes = Vec::new();
-        for cut in &cuts {
+        for cut in cuts {
             self.note(disk, cut, &mut notes)?;
         }
-        disk.commit(notes)?;
-        let (mut records, mut gone) = (0, Vec::new());
+        disk.commit(notes)
+    }
+
+    /// Readers are told; then the blocks go.
+    fn let_go(&mut self, disk: &Disk, cuts: Vec<Cut>) -> Result<(), Fault> {
+        let mut gone = Vec::new();
         for cut in cuts {
             let Some(desk) = self.desks.get_mut(&cut.name) else { continue };
             let mut inner = desk.log.lock();
-            records += cut.trimmed.records - inner.trimmed.records;
             inner.trimmed = cut.trimmed;
             inner.oldest = cut.oldest;
             drop(inner);
             gone.extend(blocks_before(disk, desk.log.id, cut.trimmed.offset)?);
         }
-        disk.forget(gone)?;
-        Ok(records)
+        disk.forget(gone)
     }
 
     /// What is gone, and the keys that outlive their records, to be written.
@@ -157,7 +166,7 @@ fn cut(
         let inner = log.lock();
         (inner.head, inner.trimmed, inner.retention)
     };
-    let mut cut = Cut { name: log.name.clone(), trimmed: begin, oldest: 0, keys: Vec::new() };
+    let mut cut = Cut { name: log.name.clone(), trimmed: begin, records: 0, oldest: 0, keys: Vec::new() };
     let mut walk = Walk::new(disk, log.id, log.epoch, begin.offset + 1, head.offset)?;
     while *slice > 0 {
         *slice -= 1;
@@ -209,6 +218,7 @@ impl Cut {
             if !lets_go(kept, record.time) {
                 return false;
             }
+            self.records += up_to.records - self.trimmed.records;
             self.trimmed = up_to;
             self.keys.extend(known_of(stored).filter(|known| known.time >= oldest_remembered(now)));
         }
