@@ -1,0 +1,33 @@
+//! What is known of a person or service once it has shown who it is.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The role of those who look after the broker.
+pub const ADMIN: &str = "admin";
+
+/// A person or service that has shown who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// The user's name, that of the sender in messages: `sub` of a token.
+    pub user: Option<Arc<str>>,
+    /// What they are called among people.
+    pub name: Option<Arc<str>>,
+    /// The roles whose rules hold for them.
+    pub roles: Arc<[Box<str>]>,
+    /// The classrooms that rules mean by `{classroom}`, as they are written in destinations.
+    pub classrooms: Arc<[Box<str>]>,
+    /// What they may do beside what their roles give: `("send", "/topic/7b/**")`. Keys of services have such.
+    pub grants: Arc<[(Box<str>, Box<str>)]>,
+    /// Until when that holds: `exp` of a token.
+    pub expires: Option<SystemTime>,
+    /// By what the proof can be revoked: `jti` of a token, the name of a key.
+    pub proof: Option<Arc<str>>,
+}
+
+impl Principal {
+    /// Whether one of the roles is this.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| **own == *role)
+    }
+}
