@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The role of those who look after the broker.
-pub const ADMIN: &str = "admin";
-
 /// A person or service that has shown who it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {

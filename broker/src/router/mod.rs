@@ -6,11 +6,13 @@
 pub mod destination;
 pub mod pattern;
 mod policy;
+pub mod rights;
 pub mod rules;
 mod spelling;
 
 pub use destination::{Destination, DestinationError, Kind, Place, REPLY_QUEUE, classroom_of, reply_queue, temp_queue};
 pub use pattern::Pattern;
 pub use policy::policy;
+pub use rights::{Action, Grants, Rights, Rule, Template, TemplateError};
 pub use rules::Rules;
 pub use spelling::segment_of;

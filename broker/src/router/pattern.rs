@@ -1,7 +1,7 @@
 //! What a subscription covers: one place, or many by wildcards.
 
 /// One segment of a pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// This text, in its canonical spelling.
     Literal(Box<str>),
@@ -54,6 +54,11 @@ impl Pattern {
         let named = room.split('/').map(|segment| Segment::Literal(segment.into()));
         let segments: Vec<Segment> = named.chain([Segment::Everything]).collect();
         Pattern { room_segments: segments.len() - 1, segments: segments.into(), exact: None }
+    }
+
+    /// What it is made of.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// The room's name, if the pattern names exactly one.
