@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 const QUIZ: &str = "/topic/7b/quiz";
 /// How often a door is changed; `HOMEROOM_DOORS=10000` makes it the long run.
 fn steps() -> u64 {
-    std::env::var("HOMEROOM_DOORS").ok().map_or(1_500, |text| text.parse().expect("HOMEROOM_DOORS is a number"))
+    std::env::var("HOMEROOM_DOORS").ok().map_or(5_000, |text| text.parse().expect("HOMEROOM_DOORS is a number"))
 }
 
 /// Publishes numbers, with others' noise between them and now and then several in one record, until it is told to stop.
