@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Finding, seconds, short};
-use super::measurements::{Door, Measurements, Outcome, Quiet};
+use super::measurements::{Door, Measurements, Outcome, Quiet, Reach};
 
 /// One finding as people read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,15 +48,11 @@ pub(super) fn said(finding: &Finding) -> Said {
 /// All of it, for people, and for those whom they ask: lines without an end at the last one.
 pub(super) fn report(measured: &Measurements, findings: &[Said]) -> String {
     let mut out = filled(heading("title"), &BTreeMap::from([("url", measured.url.clone())]));
-    let _ = write!(out, "\n\n{}\n", heading("doors"));
-    for (name, door) in measured.doors.named() {
-        let _ = writeln!(out, "{}", row(&WORDS.doors[name], &outcome(door)));
+    out.push_str("\n\n");
+    if measured.reach == Reach::Reached {
+        tables(&mut out, measured);
     }
-    let _ = write!(out, "\n{}\n", heading("quiet"));
-    for (name, quiet) in [("WebSocket", measured.quiet.websocket), ("HTTP", measured.quiet.http)] {
-        let _ = writeln!(out, "{}", row(name, &held(quiet)));
-    }
-    let _ = write!(out, "\n{}", heading("findings"));
+    out.push_str(heading("findings"));
     for (place, finding) in findings.iter().enumerate() {
         let _ = write!(out, "\n{}. {}", place + 1, finding.what);
         let advice = finding.set.iter().map(|text| ("set", text)).chain(finding.ask.iter().map(|text| ("ask", text)));
@@ -65,6 +61,18 @@ pub(super) fn report(measured: &Measurements, findings: &[Said]) -> String {
         }
     }
     out
+}
+
+fn tables(out: &mut String, measured: &Measurements) {
+    let _ = writeln!(out, "{}", heading("doors"));
+    for (name, door) in measured.doors.named() {
+        let _ = writeln!(out, "{}", row(&WORDS.doors[name], &outcome(door)));
+    }
+    let _ = writeln!(out, "\n{}", heading("quiet"));
+    for (name, quiet) in [("WebSocket", measured.quiet.websocket), ("HTTP", measured.quiet.http)] {
+        let _ = writeln!(out, "{}", row(name, &held(quiet)));
+    }
+    out.push('\n');
 }
 
 fn row(name: &str, text: &str) -> String {
