@@ -19,8 +19,8 @@ const SLOW_SAMPLES: usize = 5;
 const BETWEEN: Duration = Duration::from_millis(20);
 /// Events that are said over so long come over so long ...
 const TICKS_SECONDS: f64 = 2.0;
-/// ... or half of it, on a bad line; else they were held back.
-const SPREAD_MIN: f64 = TICKS_SECONDS / 2.0;
+/// ... or a part of it, on a bad line; what was held back comes at once.
+const SPREAD_MIN: f64 = TICKS_SECONDS / 4.0;
 /// As long as a poll is tried; how much longer a silence may be is measured by itself.
 const WAIT_SECONDS: f64 = 3.0;
 const SHORT_WAIT_SECONDS: f64 = 0.1;

@@ -89,10 +89,10 @@ impl Findings<'_> {
             _ if fails(&doors.events) => self.say("events-blocked", []),
             _ => {}
         }
-        // One that cuts silence cuts what waits: that is said below, with the time.
-        let is_cut_anyway = matches!(self.measured.quiet.http, Quiet::Cut { .. });
+        // What does not let silence be does not let anybody wait: that is said below, with the time.
+        let no_silence = matches!(self.measured.quiet.http, Quiet::Cut { .. } | Quiet::Lost { .. });
         match (doors.long_polling.is, doors.long_polling.after_seconds) {
-            (Outcome::Cut, _) if is_cut_anyway => {}
+            (Outcome::Cut | Outcome::Silent, _) if no_silence => {}
             (Outcome::Cut, Some(after)) => self.say("polling-cut", [("seconds", seconds(after))]),
             _ if fails(&doors.long_polling) => self.say("polling-blocked", []),
             _ => {}

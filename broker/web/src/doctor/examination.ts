@@ -1,7 +1,10 @@
 // One run of all probes, with what is known so far.
 
+import { pause } from "./asking.ts";
 import { anyWorks, type DoorName, type Measurements, type Quiet, UNTRIED } from "./measurements.ts";
 import * as probes from "./probes.ts";
+
+const SETTLED_MS = 500;
 
 /** What is being tried; a door, or what comes after them. */
 export type Step = DoorName | "quiet" | "done";
@@ -30,6 +33,8 @@ export async function examine(idleSeconds: number, show: (progress: Progress) =>
   const door = (name: DoorName, is: Measurements["doors"][DoorName]) => ({ ...measured.doors, [name]: is });
 
   step("short_polling");
+  // A page that is still being drawn answers late.
+  await pause(SETTLED_MS);
   const plain = await probes.shortPolling();
   step("websocket", { doors: door("short_polling", plain.door), clock_ahead_seconds: plain.clockAheadSeconds });
   const websocket = await probes.websocket();

@@ -59,10 +59,10 @@ function judgeHttp({ doors, quiet }: Measurements, say: Say): void {
   if (events.is === "buffered") say("events-buffered");
   else if (fails(events)) say("events-blocked");
   const after = polling.is === "cut" ? polling.after_seconds : undefined;
-  // One that cuts silence cuts what waits: that is said below, with the time.
-  const isCutAnyway = polling.is === "cut" && quiet.http.is === "cut";
-  if (after !== undefined && !isCutAnyway) say("polling-cut", { seconds: seconds(after) });
-  else if (fails(polling) && !isCutAnyway) say("polling-blocked");
+  // What does not let silence be does not let anybody wait: that is said below, with the time.
+  const noSilence = (polling.is === "cut" || polling.is === "silent") && (quiet.http.is === "cut" || quiet.http.is === "lost");
+  if (after !== undefined && !noSilence) say("polling-cut", { seconds: seconds(after) });
+  else if (fails(polling) && !noSilence) say("polling-blocked");
   if (fails(publishing)) say("post-blocked");
 }
 

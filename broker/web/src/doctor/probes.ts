@@ -9,9 +9,9 @@ const SAMPLES = 10;
 const SLOW_SAMPLES = 5;
 /** Two answers within the same millisecond could not be told apart. */
 const BETWEEN_MS = 20;
-/** Events that are said over so long come over so long, or half of it on a bad line; else they were held back. */
+/** Events that are said over so long come over so long, or a part of it on a bad line; what was held back comes at once. */
 const TICKS_SECONDS = 2;
-const SPREAD_MIN_MS = TICKS_SECONDS * 500;
+const SPREAD_MIN_MS = TICKS_SECONDS * 250;
 const WAIT_SECONDS = 3;
 const SHORT_WAIT_SECONDS = 0.1;
 const BODY = '{"doctor":"Ä quiz, <b>100 %</b>"}';
