@@ -21,7 +21,9 @@ use std::{env, fs, io};
 
 /// What the bundle is made of, below `web/`.
 const SOURCES: [&str; 4] = ["package.json", "package-lock.json", "build.mjs", "src"];
-/// What `/` shows when there is no bundle.
+/// The pages, at `/` and `/doctor`.
+const PAGES: [&str; 2] = ["index.html", "doctor.html"];
+/// What they show when there is no bundle.
 const MISSING: &str = "missing.html";
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
@@ -48,7 +50,9 @@ fn main() -> Result<()> {
         };
     if !bundled {
         empty(&page)?;
-        fs::copy(web.join(MISSING), page.join("index.html"))?;
+        for name in PAGES {
+            fs::copy(web.join(MISSING), page.join(name))?;
+        }
     }
     fs::write(out.join("page.rs"), table(&page)?)?;
     Ok(())

@@ -1,6 +1,6 @@
 // Bundles the lesson page, or its unit tests, into the directory that is named.
 //
-//   node build.mjs DIRECTORY            index.html and assets/ with hashed names
+//   node build.mjs DIRECTORY            index.html, doctor.html and assets/ with hashed names
 //   node build.mjs --tests DIRECTORY    the unit tests, ready for `node --test`
 
 import { build } from "esbuild";
@@ -20,7 +20,7 @@ await (what === "tests" ? bundleTests() : bundlePage());
 async function bundlePage() {
   const { metafile } = await build({
     absWorkingDir: here,
-    entryPoints: ["src/main.ts", "src/style.css", "src/icon.svg"],
+    entryPoints: ["src/main.ts", "src/doctor/doctor.ts", "src/style.css", "src/icon.svg"],
     bundle: true,
     minify: true,
     charset: "utf8",
@@ -36,12 +36,14 @@ async function bundlePage() {
     logLevel: "warning",
   });
 
-  let html = await readFile(path.join(here, "src/index.html"), "utf8");
-  for (const [output, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
-    const source = entryPoint ?? Object.keys(inputs)[0];
-    html = html.replaceAll(`./${path.basename(source)}`, `/assets/${path.basename(output)}`);
+  for (const page of ["index.html", "doctor.html"]) {
+    let html = await readFile(path.join(here, "src", page), "utf8");
+    for (const [output, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
+      const source = entryPoint ?? Object.keys(inputs)[0];
+      html = html.replaceAll(`./${path.basename(source)}`, `/assets/${path.basename(output)}`);
+    }
+    await writeFile(path.join(target, page), html);
   }
-  await writeFile(path.join(target, "index.html"), html);
 }
 
 async function bundleTests() {

@@ -28,6 +28,7 @@ mod replies;
 
 mod http_batch;
 mod http_bodies;
+mod http_doctor;
 mod http_origins;
 mod http_publish;
 

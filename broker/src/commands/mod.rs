@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod client;
 mod completions;
+mod doctor;
 mod failure;
 mod publish;
 mod serve;
@@ -37,6 +38,7 @@ Examples:
   homeroom                                             serve on 127.0.0.1:8080, data in ./data
   homeroom publish /topic/7b/quiz 'Is 91 prime?'       send one message and wait until it is stored
   homeroom subscribe '/topic/7b/**' --rewind 10        see the last ten messages and what follows
+  homeroom doctor http://lessons.school.example:8080   do lessons get through from here?
   homeroom check --config homeroom.toml                is the configuration right?
 
 Exit codes:
@@ -58,6 +60,8 @@ enum Command {
     Store(store::Flags),
     /// Put a load on a broker and say what it costs, to size a machine or to compare.
     Bench(bench::Flags),
+    /// Say what stands between here and a broker: which ways work, and what to ask of the school's IT.
+    Doctor(doctor::Flags),
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::Flags),
 }
@@ -75,6 +79,7 @@ impl Cli {
             Command::Check(flags) => check::run(&flags),
             Command::Store(flags) => store::run(&flags),
             Command::Bench(flags) => bench::run(&flags),
+            Command::Doctor(flags) => doctor::run(&flags),
             Command::Completions(flags) => completions::run(&flags),
         }
     }

@@ -6,6 +6,7 @@
 mod body;
 mod cors;
 mod cursors;
+mod doctor;
 mod http2;
 mod messages;
 pub mod origin;
@@ -45,6 +46,8 @@ pub struct Door {
     origins: Origins,
     /// What comes of all bodies.
     intake: Arc<Intake>,
+    /// Who measures a network.
+    doctor: doctor::Desk,
     /// SockJS sessions.
     sockjs: Arc<sockjs::Sessions>,
     /// What a session is told when the subprotocol has named its version.
@@ -59,7 +62,8 @@ impl Door {
         let sockjs = sockjs::Sessions::new(services.settings.limits.connections, services.settings.sockjs.gone_after);
         // It waits for the disk, as what the store was handed does.
         let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
-        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), sockjs, sessions })
+        let doctor = doctor::Desk::new(services.settings.limits.doctor_probes);
+        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), doctor, sockjs, sessions })
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.
@@ -78,6 +82,7 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/info", get(info))
         .route("/v1/messages", get(messages::read).post(messages::publish))
         .route("/v1/cursors/{name}", get(cursors::show).put(cursors::put).delete(cursors::delete))
+        .merge(doctor::routes())
         .layer(guard)
         // They say themselves which pages may ask, as their protocol has it.
         .route("/ws/", any(sockjs::answer))

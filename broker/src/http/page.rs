@@ -1,4 +1,4 @@
-//! The lesson page at `/`: files that the build script bundled, served from
+//! The lesson page at `/` and the network doctor at `/doctor`: files that the build script bundled, served from
 //! memory with everything a browser needs to keep them and to mistrust them.
 //!
 //! Never here: STOMP, classrooms, state. The page uses the public doors like
@@ -21,9 +21,9 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// The page itself is asked for each time, and answered with 304.
 const ASK_AGAIN: &str = "no-cache";
 
-/// The routes of the page: `/` and `/assets/…`. Other paths stay free.
+/// The routes of the pages: `/`, `/doctor` and `/assets/…`. Other paths stay free.
 pub fn routes() -> Router {
-    Router::new().route("/", get(index)).route("/assets/{name}", get(asset))
+    Router::new().route("/", get(index)).route("/doctor", get(doctor)).route("/assets/{name}", get(asset))
 }
 
 struct File {
@@ -39,6 +39,10 @@ include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 async fn index(headers: HeaderMap) -> Response {
     answer("index.html", ASK_AGAIN, &headers)
+}
+
+async fn doctor(headers: HeaderMap) -> Response {
+    answer("doctor.html", ASK_AGAIN, &headers)
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -75,6 +79,8 @@ pub(super) fn is_known(tag: &str, headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::body::Body;
     use axum::http::Request;
     use http_body_util::BodyExt;
@@ -82,6 +88,8 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
+
+    const PAGES: [&str; 2] = ["/", "/doctor"];
 
     async fn fetch(request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let answer = TowerToHyperService::new(routes()).call(request).await;
@@ -96,28 +104,33 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_comes_with_its_policy() {
-        let (status, headers, body) = fetch(asking("/")).await;
-        assert_eq!(status, StatusCode::OK);
-        assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
-        assert_eq!(headers[CACHE_CONTROL], ASK_AGAIN);
-        assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
-        assert_eq!(headers[REFERRER_POLICY], "no-referrer");
-        assert!(
-            headers[CONTENT_SECURITY_POLICY].to_str().is_ok_and(|policy| policy.starts_with("default-src 'none';"))
-        );
-        assert!(body.contains("<title>Homeroom</title>"));
+        for page in PAGES {
+            let (status, headers, body) = fetch(asking(page)).await;
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(headers[CACHE_CONTROL], ASK_AGAIN);
+            assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(headers[REFERRER_POLICY], "no-referrer");
+            let policy = headers[CONTENT_SECURITY_POLICY].to_str().expect("text");
+            assert!(policy.starts_with("default-src 'none';"), "{policy}");
+            assert!(body.contains("<title>Homeroom"), "{body}");
+        }
     }
 
     #[tokio::test]
     async fn everything_the_page_names_is_there_for_ever() {
-        let (.., body) = fetch(asking("/")).await;
-        for name in body.split('"').filter(|part| part.starts_with("/assets/")) {
+        let mut named = BTreeSet::new();
+        for page in PAGES {
+            let (.., body) = fetch(asking(page)).await;
+            named.extend(body.split('"').filter(|part| part.starts_with("/assets/")).map(str::to_owned));
+        }
+        for name in &named {
             let (status, headers, body) = fetch(asking(name)).await;
             assert_eq!(status, StatusCode::OK, "{name}");
             assert_eq!(headers[CACHE_CONTROL], FOR_EVER, "{name}");
             assert!(!body.is_empty(), "{name}");
         }
-        assert_eq!(body.matches("/assets/").count(), FILES.len() - 1);
+        assert_eq!(named.len(), FILES.len() - PAGES.len());
     }
 
     #[tokio::test]

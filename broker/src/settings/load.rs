@@ -190,6 +190,7 @@ fn limits(mut section: Section<'_>, limits: &mut Limits) {
     section.read_within("classrooms", &mut limits.classrooms, 1..=10_000_000);
     section.read_within("receipts", &mut limits.receipts, 1..=1_000_000);
     section.read_within("reply_queues", &mut limits.reply_queues, 0..=65_536);
+    section.read_within("doctor_probes", &mut limits.doctor_probes, 0..=10_000);
     section.read_within("replies", &mut limits.replies, 1..=1_000_000);
     section.read_within("reply_bytes", &mut limits.reply_bytes, KIB..=GIB);
 }

@@ -249,6 +249,8 @@ pub struct Limits {
     pub receipts: usize,
     /// Reply queues of one connection.
     pub reply_queues: usize,
+    /// Answers under way with which networks are measured; zero is none.
+    pub doctor_probes: usize,
     /// Replies that wait for one connection; beyond, more are refused.
     pub replies: usize,
     /// Bytes of replies that wait for one connection; beyond, more are refused.
@@ -276,6 +278,7 @@ impl Default for Limits {
             classrooms: 100_000,
             receipts: 1_024,
             reply_queues: 64,
+            doctor_probes: 64,
             replies: 1_000,
             reply_bytes: MIB,
         }

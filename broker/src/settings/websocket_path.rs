@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::ParseValueError;
 
 /// The broker answers these itself, and all that begins with the others.
-const OWN: [&str; 4] = ["/", "/ws", "/stomp", "/v1"];
+const OWN: [&str; 5] = ["/", "/ws", "/stomp", "/v1", "/doctor"];
 const BELOW_OWN: [&str; 3] = ["/v1/", "/assets/", "/ws/"];
 
 /// `http.websocket_paths`: the path of a request, exactly as clients write it.
@@ -79,6 +79,7 @@ mod tests {
             ("/ws", "use /ws or /stomp"),
             ("/stomp", "use /ws or /stomp"),
             ("/v1", "choose another"),
+            ("/doctor", "choose another"),
             ("/v1/time", "choose another"),
             ("/assets/x", "choose another"),
             ("/ws/websocket", "choose another"),

@@ -17,7 +17,7 @@ const LINE_IN_WORDS: Record<LineName, { readonly words: string; readonly more: s
 export function shell(place: TemplateResult | typeof nothing, main: TemplateResult): TemplateResult {
   return html`
     <header class="bar">
-      <a class="brand" href="#/">
+      <a class="brand" href="/#/">
         <svg viewBox="0 0 32 32" aria-hidden="true">
           <rect width="32" height="32" rx="8" />
           <path d="M8 22V10M24 22V10M8 16h16" />
@@ -39,7 +39,7 @@ export function statusView(connection: Connection): TemplateResult {
   return html`
     <span class="status" data-is=${status.is} role="status">${inWords(status)}</span>
     ${status.is === "connected" ? lineView(status.line) : nothing}
-    ${status.is === "lost" ? html`<button class="plain" @click=${() => connection.hurry()}>Try now</button>` : nothing}
+    ${status.is === "lost" ? html`<button class="plain" @click=${() => connection.hurry()}>Try now</button>${whyView()}` : nothing}
   `;
 }
 
@@ -47,8 +47,13 @@ export function statusView(connection: Connection): TemplateResult {
 export function unseenView({ status }: Connection): TemplateResult | typeof nothing {
   if (status.is !== "connected" || status.line === "websocket") return nothing;
   return html`<p class="card note unlisted">
-    Who is here is not shown: this network lets no WebSocket through. Questions and answers all arrive.
+    Who is here is not shown: this network lets no WebSocket through. Questions and answers all arrive. ${whyView()}
   </p>`;
+}
+
+/** To the page that finds out, and says what to ask of the school's IT. */
+function whyView(): TemplateResult {
+  return html`<a class="why" href="/doctor" target="_blank">Why?</a>`;
 }
 
 /** Why the connection ended, or what was refused last, and the way back. */

@@ -9,31 +9,63 @@
 // | `silencesWebSockets` | accepts each WebSocket and passes nothing on |
 // | `buffers` | no WebSocket, and keeps every answer until it is whole |
 // | `cutsIdle` | cuts each connection on which nothing was said for 2 s |
+// | `forgetsIdle` | passes nothing on any more where nothing was said for 2 s, and closes nothing |
+// | `caches` | answers a question with the JSON that it had before |
+// | `readsOnly` | answers 405 to whoever sends |
+// | `renames` | asks the broker by another name than the page has |
+// | `signsIn` | answers with a page of its own to all but the page |
+// | `leadsAway` | leads all but the page to another address |
 
 import { createHash } from "node:crypto";
 import { createServer, request as ask } from "node:http";
 import net from "node:net";
+
+const NAME = "lessons.school.example";
+const REFUSED = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
 
 const IDLE_MS = 2_000;
 /** RFC 6455, 1.3. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 export const PROXIES = {
-  blocksUpgrade: { upgrade: (_, browser) => browser.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") },
+  blocksUpgrade: { upgrade: (_, browser) => browser.end(REFUSED) },
   stripsUpgrade: { upgrade: strip },
   closesWebSockets: { upgrade: (request, browser) => accept(request, browser).end() },
   silencesWebSockets: { upgrade: accept },
   buffers: { upgrade: strip, keepsAnswers: true },
   cutsIdle: { upgrade: tunnel, idleMs: IDLE_MS },
+  forgetsIdle: { forgets: true },
+  caches: { upgrade: tunnel, instead: caching },
+  readsOnly: { upgrade: tunnel, instead: () => ({ method }) => method === "POST" && { status: 405 } },
+  renames: { upgrade: rename, host: NAME },
+  signsIn: elsewhere({ status: 200, headers: { "content-type": "text/html" }, body: "<h1>Please sign in</h1>" }),
+  leadsAway: elsewhere({ status: 302, headers: { location: "http://127.0.0.1:9/sign-in" } }),
 };
 
+function rename(request, browser, head, broker) {
+  const isHost = (place) => place % 2 === 1 && request.rawHeaders[place - 1].toLowerCase() === "host";
+  const rawHeaders = request.rawHeaders.map((text, place) => (isHost(place) ? NAME : text));
+  tunnel({ method: request.method, url: request.url, rawHeaders }, browser, head, broker);
+}
+
+function elsewhere(answer) {
+  return { upgrade: (_, browser) => browser.end(REFUSED), instead: () => ({ url }) => url.startsWith("/v1/") && answer };
+}
+
 /** Starts one of them; its `relent()` makes it an honest one. */
-export async function startProxy(test, brokerAddress, { upgrade, keepsAnswers = false, idleMs = 0 }) {
+export async function startProxy(test, brokerAddress, { forgets, upgrade, keepsAnswers = false, idleMs = 0, instead, host: name }) {
   const [host, port] = brokerAddress.split(":");
   const broker = { host, port: Number(port) };
+  if (forgets) return startForgetting(test, broker);
+  const insteadOf = instead?.() ?? (() => undefined);
   const open = new Set();
   let isHonest = false;
-  const server = createServer((request, response) => pass(broker, request, response, keepsAnswers && !isHonest));
+  const server = createServer((request, response) => {
+    const own = !isHonest && insteadOf(request, response);
+    if (own) return response.writeHead(own.status, own.headers).end(own.body);
+    if (name) request.headers.host = name;
+    pass(broker, request, response, keepsAnswers && !isHonest);
+  });
   server.on("upgrade", (request, browser, head) => {
     browser.on("error", () => browser.destroy());
     (isHonest ? tunnel : upgrade)(request, browser, head, broker);
@@ -108,4 +140,50 @@ function tunnel({ method, url, rawHeaders }, browser, head, broker) {
     one.on("error", () => other.destroy());
     one.on("close", () => other.destroy());
   }
+}
+
+/** Keeps what was JSON, whatever the answer says of caches. */
+function caching() {
+  const kept = new Map();
+  return ({ method, url }, response) => {
+    if (method !== "GET") return undefined;
+    if (kept.has(url)) return { status: 200, headers: { "content-type": "application/json" }, body: kept.get(url) };
+    const { writeHead, write, end } = response;
+    const pieces = [];
+    let isKept = false;
+    response.writeHead = (status, headers) => {
+      isKept = status === 200 && headers["content-type"] === "application/json";
+      return writeHead.call(response, status, headers);
+    };
+    response.write = (piece) => (pieces.push(piece), write.call(response, piece));
+    response.end = () => {
+      if (isKept) kept.set(url, Buffer.concat(pieces));
+      return end.call(response);
+    };
+    return undefined;
+  };
+}
+
+/** Below HTTP: a connection of which nothing is known any more once it was quiet. */
+async function startForgetting(test, broker) {
+  const open = new Set();
+  const server = net.createServer((browser) => {
+    const line = net.connect(broker);
+    browser.pipe(line);
+    line.pipe(browser);
+    browser.setTimeout(IDLE_MS, () => {
+      for (const [one, other] of [[browser, line], [line, browser]]) one.unpipe(other).resume();
+    });
+    for (const [one, other] of [[browser, line], [line, browser]]) {
+      open.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => open.delete(one));
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  test.after(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${server.address().port}` };
 }

@@ -79,6 +79,7 @@ describe("behind a proxy", { concurrency: 4 }, () => {
       assert.deepEqual(await answers(broker.url), [{ user: "alice", question: "q15", option: 1 }]);
       await shows(page, line);
       assert.equal(await page.locator(".unlisted").count(), 1, "says that nobody is shown");
+      assert.equal(await page.locator(".unlisted .why").getAttribute("href"), "/doctor", "says where to find out why");
       assert.deepEqual(faults, []);
     });
   }
