@@ -74,7 +74,6 @@ impl<'a> House<'a> {
         let address = address.ok_or_else(|| unknown(&"it has no address"))?;
         let poll = Poll::new().map_err(|error| unwatched(&error))?;
         let alarm = Alarm::new(poll.registry()).map_err(|error| unwatched(&error))?;
-        let shop = Shop::open(&Street { address, registry: poll.registry(), token: SHOP });
         let mut house = House {
             stage,
             poll,
@@ -83,7 +82,7 @@ impl<'a> House<'a> {
             buffer: vec![0; BUFFER_BYTES],
             address,
             visitors: Vec::new(),
-            shop: shop.map_err(|reason| lost(stage, "the publisher's connection", &reason))?,
+            shop: Shop::new(),
             times: BinaryHeap::new(),
             ready: 0,
             requests: 0,
@@ -92,7 +91,7 @@ impl<'a> House<'a> {
         };
         house.publish(Instant::now())?;
         let until = Instant::now() + PATIENCE;
-        while house.shop.confirmed < 1 && Instant::now() < until {
+        while !house.shop.is_confirmed() && Instant::now() < until {
             house.turn(until)?;
         }
         Ok(house)
@@ -127,7 +126,8 @@ impl<'a> House<'a> {
     /// Sends the next update, which was due then.
     pub(super) fn publish(&mut self, due: Instant) -> Result<(), Failure> {
         let late = due.elapsed();
-        let published = self.shop.publish(&self.stage.asking, due);
+        let street = Street { address: self.address, registry: self.poll.registry(), token: SHOP };
+        let published = self.shop.publish(&self.stage.asking, &street, due);
         published.map_err(|reason| lost(self.stage, "the publisher's connection", &reason))?;
         if self.shop.published() >= self.measured_from {
             self.heard.sent.record(late);
@@ -171,7 +171,7 @@ impl<'a> House<'a> {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in events.iter().filter(|event| event.token() != ALARM) {
             if event.token() == SHOP {
-                let heard = self.shop.event(event, &mut self.buffer);
+                let heard = self.shop.event(&mut self.buffer);
                 heard.map_err(|reason| lost(self.stage, "the publisher's connection", &reason))?;
                 continue;
             }

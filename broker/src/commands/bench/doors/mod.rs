@@ -45,8 +45,8 @@ connecting costs is not in it. The ways:
   requests       of HTTP, with the headers that Chromium sends, over connections
                  that are kept. Pages ask at times of their own, evenly spread
   bytes          both directions, above TCP: heads, bodies, frames, heart-beats
-  delay          from the time an update was due to be sent, over HTTP, until a
-                 page has read it; being stored first is in it
+  delay          from the time an update was due to be sent, with a POST on a
+                 connection of its own, until a page has read it
   server memory  resident, for each page more, at the end of the measurement
   1,000 pages    the figures for an hour of a thousand pages
 

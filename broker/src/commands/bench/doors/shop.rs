@@ -1,43 +1,54 @@
-//! Who says what sells best: one connection, one POST for each update.
+//! Who says what sells best: one POST for each update, on a connection of its own, as curl does it.
 
+use std::io;
 use std::time::Instant;
-
-use mio::event::Event;
 
 use super::answer::answer;
 use super::asking::Asking;
 use super::update::update;
 use super::visitor::{Street, unreachable};
-use crate::commands::bench::framing::forget;
 use crate::commands::bench::socket::Socket;
 
 /// The service that publishes.
 pub(super) struct Shop {
-    socket: Socket,
-    heard: Vec<u8>,
+    /// Updates that the broker has not confirmed.
+    calls: Vec<Call>,
     /// When each update was due, from number 1 on.
     due: Vec<Instant>,
-    /// Updates that the broker has confirmed.
-    pub(super) confirmed: u64,
+}
+
+/// One update on its way.
+struct Call {
+    socket: Socket,
+    heard: Vec<u8>,
 }
 
 impl Shop {
-    pub(super) fn open(street: &Street<'_>) -> Result<Shop, String> {
-        let socket =
-            Socket::connect(street.address, street.registry, street.token).map_err(|error| unreachable(&error))?;
-        Ok(Shop { socket, heard: Vec::new(), due: Vec::new(), confirmed: 0 })
+    pub(super) fn new() -> Shop {
+        Shop { calls: Vec::new(), due: Vec::new() }
     }
 
     /// Sends the next update, which was due then.
-    pub(super) fn publish(&mut self, asking: &Asking, due: Instant) -> Result<(), String> {
+    pub(super) fn publish(&mut self, asking: &Asking, street: &Street<'_>, due: Instant) -> Result<(), String> {
         self.due.push(due);
         let words = asking.publish(&update(self.published()));
-        self.socket.say(&words).map_err(|error| unreachable(&error))
+        let call = || {
+            let mut socket = Socket::connect(street.address, street.registry, street.token)?;
+            socket.say(&words)?;
+            Ok(Call { socket, heard: Vec::new() })
+        };
+        self.calls.push(call().map_err(|error: io::Error| unreachable(&error))?);
+        Ok(())
     }
 
     /// How many updates were sent; the number of the last one.
     pub(super) fn published(&self) -> u64 {
         self.due.len() as u64
+    }
+
+    /// Whether the broker has confirmed all of them.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.calls.is_empty()
     }
 
     /// When the update with this number was due.
@@ -46,28 +57,41 @@ impl Shop {
         self.due.get(index).copied()
     }
 
-    /// What this event brings.
-    pub(super) fn event(&mut self, event: &Event, buffer: &mut [u8]) -> Result<(), String> {
-        if event.is_writable() {
-            self.socket.flush().map_err(|error| unreachable(&error))?;
-        }
+    /// One of its sockets has something to say, or takes something.
+    pub(super) fn event(&mut self, buffer: &mut [u8]) -> Result<(), String> {
+        let mut outcome = Ok(());
+        self.calls.retain_mut(|call| match call.goes_on(buffer) {
+            Ok(goes_on) => goes_on,
+            Err(reason) => {
+                outcome = Err(reason);
+                false
+            }
+        });
+        outcome
+    }
+}
+
+impl Call {
+    /// Whether the answer is still to come.
+    fn goes_on(&mut self, buffer: &mut [u8]) -> Result<bool, String> {
+        self.socket.flush().map_err(|error| unreachable(&error))?;
         let heard = &mut self.heard;
         let is_open = self.socket.read(buffer, |bytes, _| {
             heard.extend_from_slice(bytes);
             Ok(())
         });
-        while let Some(answer) = answer(&self.heard)? {
-            if answer.status != 201 {
+        let is_open = match is_open {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => true,
+            result => result.map_err(|error| unreachable(&error))?,
+        };
+        match answer(&self.heard)? {
+            Some(answer) if answer.status == 201 => Ok(false),
+            Some(answer) => {
                 let said = String::from_utf8_lossy(answer.body);
-                return Err(format!("the broker answered {}: {}", answer.status, said.trim()));
+                Err(format!("the broker answered {}: {}", answer.status, said.trim()))
             }
-            let length = answer.length;
-            forget(&mut self.heard, length);
-            self.confirmed += 1;
-        }
-        match is_open.map_err(|error| unreachable(&error))? {
-            true => Ok(()),
-            false => Err("the broker closed the publisher's connection".to_owned()),
+            None if is_open => Ok(true),
+            None => Err("the broker closed it without a word".to_owned()),
         }
     }
 }
