@@ -117,6 +117,33 @@ async fn everything_sent_arrives_once_and_is_counted() {
 }
 
 #[tokio::test]
+async fn pages_of_each_way_have_every_update_once() {
+    let broker = Broker::start().await;
+    let (url, pid) = (format!("ws://{}/ws", broker.http()), broker.process_id().to_string());
+    for (way, polls, asks) in
+        [("short", true, true), ("long", false, true), ("events", false, false), ("websocket", false, false)]
+    {
+        let flags = format!("--way {way} --clients 20 --every 0.2s --for 1s --poll 0.1s");
+        let doors = results("doors", &flags, &url, &pid).await;
+        assert_eq!(doors["way"], way);
+        assert_eq!((&doors["deliveries"], &doors["missing"], &doors["repeated"]), (&100.into(), &0.into(), &0.into()));
+        assert_eq!((&doors["connections"], &doors["latency_us"]["page"]["count"]), (&0.into(), &100.into()), "{doors}");
+        let requests = doors["requests"].as_u64().expect("a count");
+        match (polls, asks) {
+            // Twenty pages ask ten times a second, the better part of which an answer takes to come.
+            (true, _) => assert!((20..=200).contains(&requests), "{doors}"),
+            // One question for each update of each page.
+            (_, true) => assert_eq!(requests, 100, "{doors}"),
+            _ => assert_eq!(requests, 0, "{doors}"),
+        }
+        assert!(doors["bytes_received"].as_u64() > Some(100 * 20), "{doors}");
+        assert!(doors["thousand_hours"]["cpu_seconds"].is_f64(), "{doors}");
+    }
+    let nobody = results("doors", "--way events --clients 0 --every 0.1s --for 0.5s", &url, &pid).await;
+    assert_eq!((&nobody["deliveries"], &nobody["bytes_sent"]), (&0.into(), &0.into()), "{nobody}");
+}
+
+#[tokio::test]
 async fn a_broker_that_confirms_no_subscription_is_measured_all_the_same() {
     let bare = Bare::start(&["--no-receipts"]).await;
     let fanout = results("fanout", "--receivers 30 --rooms 3 --messages 30", &bare.url, &bare.pid()).await;
@@ -135,6 +162,10 @@ async fn what_is_wrong_is_said_with_the_flag_and_the_remedy() {
         (&["idle", "--server-pid", "4294967295"], 1, &["--server-pid", "/proc"]),
         (&["idle", "--durable", "--url", "nats+ws://127.0.0.1:1"], 2, &["--durable", "NATS"]),
         (&["storm", "--url", "nats+ws://127.0.0.1:1"], 2, &["--url", "STOMP"]),
+        (&["doors", "--url", "nats+ws://127.0.0.1:1"], 2, &["--url", "ws://"]),
+        (&["doors", "--url", "ws://127.0.0.1:1/"], 1, &["ws://127.0.0.1:1/", "refused", "--url"]),
+        (&["doors", "--way", "short", "--url", bare.url.as_str()], 1, &["publisher", bare.url.as_str()]),
+        (&["doors", "--poll", "2m"], 2, &["--poll", "such as 2s"]),
         (&["raw", "--listen", bare.url.trim_start_matches("ws://").trim_end_matches('/')], 1, &["--listen", "in use"]),
         (&["raw", "--store", "/nowhere/at/all"], 1, &["--store", "/nowhere/at/all"]),
     ] {

@@ -3,6 +3,7 @@
 //! | File | Holds |
 //! | --- | --- |
 //! | `fanout` `latency` `idle` `durable` `late` `storm` | one load each: its flags, its loop, its figures |
+//! | `doors` | a page kept up to date in four ways, one folder with its own loop |
 //! | `raw` | the bare server, the floor of all figures |
 //! | `scene` | rooms, listeners, a publisher |
 //! | `crowd` `member` `conversation` | thousands of connections on one thread |
@@ -13,7 +14,7 @@
 //! | `beside` | such a class on a thread of its own |
 //! | `pupil` | students who missed messages, and what they have by now |
 //! | `speech` `stomp` `nats` | what is said and heard |
-//! | `line` `framing` | nonblocking sockets and the WebSocket frames on them, for both sides |
+//! | `socket` `line` `framing` | nonblocking sockets, and the WebSocket frames on them, for both sides |
 //! | `flags` | what every load is told |
 //! | `process` `report` `progress` | what it cost, and how it is told |
 //!
@@ -34,6 +35,8 @@
 //! | `latency_us: {complete}` `deliveries` `repeated` `out_of_order` `rss_bytes` | late | from the first packet until a student has all |
 //! | `complete_us: {first, half, last}` `deliveries` `cpu_seconds_per_million_deliveries` `repeated` `out_of_order` `rss_bytes_peak` `rss_bytes` | storm | since the first packet of the first student |
 //! | `latency_us: {before, during, before_last, during_last, sent}` `p99_ratio` | storm, with `--beside` | of the class beside; the ratio is `during` to `before` |
+//! | `way` `requests` `bytes_sent` `bytes_received` `connections` `deliveries` `missing` `repeated` `rss_bytes_per_client` `latency_us: {page, sent}` | doors | one object for each way |
+//! | `thousand_hours: {requests, bytes, cpu_seconds}` | doors | for an hour of a thousand pages |
 //!
 //! A latency is `{"p50":…,"p90":…,"p99":…,"max":…,"count":…}` in microseconds.
 //!
@@ -45,6 +48,7 @@ mod beside;
 mod closed_loop;
 mod conversation;
 mod crowd;
+mod doors;
 mod durable;
 mod fanout;
 mod flags;
@@ -61,6 +65,7 @@ mod pupil;
 mod raw;
 mod report;
 mod scene;
+mod socket;
 mod speech;
 mod stomp;
 mod storm;
@@ -85,6 +90,7 @@ Examples:
   homeroom bench fanout --receivers 2000 --server-pid $(pidof homeroom)
   homeroom bench latency --receivers 300 --rate 20    how long a quiz question takes to the class
   homeroom bench storm --students 1000 --beside 300   the bell rings while a class goes on
+  homeroom bench doors --way all                      four ways to keep a page up to date
   homeroom bench raw --listen 127.0.0.1:9999          then the same with --url ws://127.0.0.1:9999/
 
 Exit codes:
@@ -110,6 +116,8 @@ enum Load {
     Storm(storm::Flags),
     /// Connect, subscribe and be quiet.
     Idle(idle::Flags),
+    /// Keep pages up to date by short polling, long polling, events and WebSocket, and see what each costs.
+    Doors(doors::Flags),
     /// Run the bare server: sockets and shared bytes, the floor that any broker stands on.
     Raw(raw::Flags),
 }
@@ -123,6 +131,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         Load::Late(flags) => late::run(flags),
         Load::Storm(flags) => storm::run(flags),
         Load::Idle(flags) => idle::run(flags),
+        Load::Doors(flags) => doors::run(flags),
         Load::Raw(flags) => raw::run(flags),
     }
 }

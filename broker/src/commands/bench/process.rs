@@ -1,6 +1,7 @@
 //! What a process uses, as the kernel counts it.
 
-use std::fs::read_to_string;
+use std::collections::BTreeMap;
+use std::fs::{read_dir, read_to_string};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -24,13 +25,29 @@ impl Process {
         Process { id: std::process::id() }
     }
 
+    /// CPU time so far, to be compared with a later one.
+    pub(super) fn cpu_time(self) -> Result<CpuTime, Failure> {
+        Ok(CpuTime { seconds: self.cpu_seconds()?, threads: self.thread_nanos() })
+    }
+
     /// CPU time of all its threads, user and system, in seconds.
-    pub(super) fn cpu_seconds(self) -> Result<f64, Failure> {
+    fn cpu_seconds(self) -> Result<f64, Failure> {
         let stat = self.read("stat")?;
         // The name in parentheses may hold spaces. User and system time are fields 14 and 15.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
         let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    }
+
+    /// CPU time of each thread that lives, in nanoseconds; none where the kernel does not tell.
+    fn thread_nanos(self) -> BTreeMap<String, u64> {
+        let threads = read_dir(format!("/proc/{}/task", self.id)).into_iter().flatten().flatten();
+        let nanos = threads.filter_map(|thread| {
+            let text = read_to_string(thread.path().join("schedstat")).ok()?;
+            let nanos = text.split_whitespace().next()?.parse().ok()?;
+            Some((thread.file_name().to_string_lossy().into_owned(), nanos))
+        });
+        nanos.collect()
     }
 
     /// Resident memory in bytes, exact where the kernel lets us see it.
@@ -69,6 +86,27 @@ impl Process {
     }
 }
 
+/// CPU time of a process at a moment.
+pub(super) struct CpuTime {
+    /// Of all threads that there were, counted in hundredths.
+    seconds: f64,
+    /// Of those that live, in nanoseconds.
+    threads: BTreeMap<String, u64>,
+}
+
+/// Where the two counts differ by more, threads have ended and taken theirs with them. In seconds.
+const COARSE: f64 = 0.03;
+
+impl CpuTime {
+    /// What was used between the two, in seconds: exact, unless threads have ended in between.
+    pub(super) fn since(&self, before: &CpuTime) -> f64 {
+        let coarse = self.seconds - before.seconds;
+        let used = |(id, nanos): (&String, &u64)| nanos.saturating_sub(before.threads.get(id).copied().unwrap_or(0));
+        let fine = self.threads.iter().map(used).sum::<u64>() as f64 / 1e9;
+        if (fine - coarse).abs() <= COARSE { fine } else { coarse }
+    }
+}
+
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     value.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
@@ -91,3 +129,22 @@ pub(super) fn make_room(sockets: usize, flag: &str) -> Result<(), Failure> {
 
 /// Files that are open anyway.
 const SPARE: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64, threads: &[(&str, u64)]) -> CpuTime {
+        let threads = threads.iter().map(|(id, nanos)| ((*id).to_owned(), *nanos)).collect();
+        CpuTime { seconds, threads }
+    }
+
+    #[test]
+    fn what_threads_took_is_exact_unless_one_has_ended() {
+        let before = at(1.0, &[("1", 900_000_000), ("2", 100_000_000)]);
+        let after = at(1.02, &[("1", 908_000_000), ("2", 101_000_000), ("3", 4_000_000)]);
+        assert_eq!(after.since(&before), 0.013);
+        assert_eq!(at(1.5, &[("1", 908_000_000)]).since(&before), 0.5);
+        assert_eq!(at(1.25, &[]).since(&before), 0.25);
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Failure;
 use super::flags::Trial;
-use super::process::Process;
+use super::process::{CpuTime, Process};
 use crate::commands::failure::of_output;
 
 /// Results in the order in which they are told.
@@ -106,8 +106,8 @@ impl Results {
 /// CPU time of the broker and of this program over a stretch of the run.
 pub(super) struct Stretch {
     began: std::time::Instant,
-    server: Option<(Process, f64)>,
-    own: f64,
+    server: Option<(Process, CpuTime)>,
+    own: CpuTime,
 }
 
 /// What a [`Stretch`] took.
@@ -120,15 +120,16 @@ pub(super) struct Spent {
 impl Stretch {
     /// From now on.
     pub(super) fn begin(server: Option<Process>) -> Result<Stretch, Failure> {
-        let server = server.map(|process| Ok::<_, Failure>((process, process.cpu_seconds()?))).transpose()?;
-        Ok(Stretch { server, own: Process::own().cpu_seconds()?, began: std::time::Instant::now() })
+        let server = server.map(|process| Ok::<_, Failure>((process, process.cpu_time()?))).transpose()?;
+        Ok(Stretch { server, own: Process::own().cpu_time()?, began: std::time::Instant::now() })
     }
 
     /// Until now.
     pub(super) fn end(&self) -> Result<Spent, Failure> {
         let seconds = self.began.elapsed().as_secs_f64();
-        let server = self.server.map(|(process, before)| Ok::<_, Failure>(process.cpu_seconds()? - before));
-        let own_cpu_seconds = Process::own().cpu_seconds()? - self.own;
+        let server = self.server.as_ref();
+        let server = server.map(|(process, before)| Ok::<_, Failure>(process.cpu_time()?.since(before)));
+        let own_cpu_seconds = Process::own().cpu_time()?.since(&self.own);
         Ok(Spent { seconds, server_cpu_seconds: server.transpose()?, own_cpu_seconds })
     }
 }

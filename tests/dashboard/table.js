@@ -1,0 +1,27 @@
+// The table, in Markdown.
+
+import { FIGURES, summary, time, told } from "./figures.js";
+
+/** What stands on the page: the table, and what was measured where. */
+export function table(report) {
+  const { clients, every, poll } = report.settings;
+  const head = [`${clients.toLocaleString("en")} pages`, ...FIGURES.map(({ title, unit }) => `${title}, ${unit}`)];
+  const lines = summary(report).map(({ way, figures }) => [way.title, ...FIGURES.map(({ key }) => told(figures[key]))]);
+  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
+  return [
+    ...[head, rule, ...lines].map((line) => `| ${line.join(" | ")} |`),
+    "",
+    `One update every ${time(every)}; short polling asks ${time(poll)} after each answer. Medians of ${report.rounds} rounds (range), each`,
+    `measured for ${time(report.settings.for)} and scaled to an hour, on a broker of its own.`,
+    ...machine(report),
+    "",
+  ].join("\n");
+}
+
+function machine({ machine, versions, measured }) {
+  const memory = `${(machine.memory_bytes / 2 ** 30).toFixed(0)} GiB`;
+  return [
+    `${machine.cores} cores of ${machine.cpu}, shared by the broker and the pages; ${memory}; ${machine.kernel};`,
+    `${machine.system}; data on ${machine.data}. Homeroom ${versions.homeroom}, ${measured}.`,
+  ];
+}
