@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod failure;
+mod openapi;
 mod publish;
 mod serve;
 mod store;
@@ -58,6 +59,8 @@ enum Command {
     Store(store::Flags),
     /// Put a load on a broker and say what it costs, to size a machine or to compare.
     Bench(bench::Flags),
+    /// Print the description of the HTTP interface, as /openapi.json has it.
+    Openapi(openapi::Flags),
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::Flags),
 }
@@ -75,6 +78,7 @@ impl Cli {
             Command::Check(flags) => check::run(&flags),
             Command::Store(flags) => store::run(&flags),
             Command::Bench(flags) => bench::run(&flags),
+            Command::Openapi(flags) => openapi::run(&flags),
             Command::Completions(flags) => completions::run(&flags),
         }
     }
