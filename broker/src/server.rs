@@ -153,7 +153,7 @@ async fn serve_stomp(listener: TcpListener, services: Arc<Services>) {
     .await;
 }
 
-async fn open_store(settings: &Settings) -> Result<Store, RunError> {
+pub(crate) async fn open_store(settings: &Settings) -> Result<Store, RunError> {
     let wanted = parts::storage(&settings.storage);
     let opened = tokio::task::spawn_blocking(move || homeroom_storage::open(&wanted)).await;
     let store = opened.expect("opening catches its panics")?;
@@ -165,7 +165,7 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
     Ok(store)
 }
 
-fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
+pub(crate) fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
     let metrics = Metrics::new(store.clone(), rooms.tally.clone());
     let retention_of = {

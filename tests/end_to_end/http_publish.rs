@@ -60,7 +60,7 @@ async fn those_who_are_here_and_those_who_come_late_get_it_with_the_same_positio
 fn curl_lines(broker: &Broker, document: &str) -> Vec<String> {
     let path = format!("{}/../{document}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("a document").replace("127.0.0.1:8080", broker.http());
-    text.lines().filter(|line| line.starts_with("curl --")).map(ToOwned::to_owned).collect()
+    text.lines().filter(|line| line.starts_with("curl ")).map(ToOwned::to_owned).collect()
 }
 
 async fn shell(line: &str) -> String {

@@ -61,6 +61,7 @@ mod idle_memory;
 mod doors;
 mod http2;
 mod http_read;
+mod openapi;
 mod sockjs;
 mod sockjs_clients;
 mod sockjs_protocol;

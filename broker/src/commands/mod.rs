@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod doctor;
 mod failure;
+mod openapi;
 mod publish;
 mod serve;
 mod store;
@@ -62,6 +63,8 @@ enum Command {
     Bench(bench::Flags),
     /// Say what stands between here and a broker: which ways work, and what to ask of the school's IT.
     Doctor(doctor::Flags),
+    /// Print the description of the HTTP interface, as /openapi.json has it.
+    Openapi(openapi::Flags),
     /// Print a script that completes commands and flags in a shell.
     Completions(completions::Flags),
 }
@@ -80,6 +83,7 @@ impl Cli {
             Command::Store(flags) => store::run(&flags),
             Command::Bench(flags) => bench::run(&flags),
             Command::Doctor(flags) => doctor::run(&flags),
+            Command::Openapi(flags) => openapi::run(&flags),
             Command::Completions(flags) => completions::run(&flags),
         }
     }

@@ -1,6 +1,8 @@
 //! `/v1/cursors/{name}`: how far somebody has come, kept by the broker. The same cursor that a STOMP durable
 //! subscription of that name uses.
 
+pub(super) mod described;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -22,6 +24,10 @@ use crate::refusals::{bad_request, code, destination_refusal, nobody_in_particul
 /// The longest name, as for a durable subscription.
 const NAME_BYTES_MAX: usize = 255;
 
+/// Parameters in the query.
+const DESTINATION: &str = "destination";
+const POSITION: &str = "position";
+
 /// What every request says.
 struct Asked {
     key: CursorKey,
@@ -32,7 +38,7 @@ struct Asked {
 /// Where the cursor stands.
 pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, query.0.as_deref(), &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &headers).await?;
         let stored = room.store().load(&key).await.map_err(|error| store_problem(&error))?;
         let cursor = stored.ok_or_else(|| unknown(&name))?;
         Ok(Json(json!({ "position": Position::new(cursor.epoch, cursor.offset).to_string() })).into_response())
@@ -43,7 +49,8 @@ pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQ
 /// Moves the cursor forward; durable when this is answered.
 pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
     answer(async {
-        let Asked { key, room, position } = ask(&door, &name, query.0.as_deref(), &headers).await?;
+        let Asked { key, room, position } =
+            ask(&door, &name, &[DESTINATION, POSITION], query.0.as_deref(), &headers).await?;
         let remedy = "Add position=E:N, the position of the last message that was handled.";
         let text = position.ok_or_else(|| bad_request("no position is given", remedy))?;
         let position: Position =
@@ -77,7 +84,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, query.0.as_deref(), &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &headers).await?;
         room.store().forget(&key).await.map_err(|error| store_problem(&error))?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
@@ -88,15 +95,21 @@ async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Resp
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn ask(door: &Door, name: &str, query: Option<&str>, headers: &HeaderMap) -> Result<Asked, Problem> {
+async fn ask(
+    door: &Door,
+    name: &str,
+    known: &[&str],
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Asked, Problem> {
     let (mut destination, mut position) = (None, None);
     for (parameter, value) in &query::pairs(query.unwrap_or_default())? {
         match &**parameter {
-            "destination" => destination = Some(value.clone()),
-            "position" => position = Some(value.clone()),
+            DESTINATION => destination = Some(value.clone()),
+            POSITION if known.contains(&POSITION) => position = Some(value.clone()),
             _ => {
                 let reason = format!("there is no parameter \"{}\"", shorten(parameter));
-                return Err(bad_request(&reason, "Known are destination and position.").into());
+                return Err(bad_request(&reason, &format!("Known are {}.", known.join(", "))).into());
             }
         }
     }

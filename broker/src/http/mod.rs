@@ -9,6 +9,7 @@ mod cursors;
 mod doctor;
 mod http2;
 mod messages;
+mod openapi;
 pub mod origin;
 pub mod page;
 mod person;
@@ -25,10 +26,11 @@ use axum::extract::State;
 use axum::http::header;
 use axum::middleware;
 use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::routing::any;
 use homeroom_protocol::{self as stomp, Version};
 
 use self::body::Intake;
+use self::openapi::{Api, Route};
 pub use self::origin::Origins;
 use self::page::is_known as known_tag;
 use self::problem::Problem;
@@ -36,6 +38,7 @@ pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::refusals::{code, refusal};
+use crate::settings::Settings;
 
 /// What HTTP handlers share.
 #[derive(Debug)]
@@ -77,11 +80,9 @@ impl Door {
 /// `http.websocket_paths` refuses what is answered here: a new route is added to its list.
 fn routes(door: Arc<Door>) -> Router {
     let guard = middleware::from_fn_with_state(door.clone(), cors::guard);
-    Router::new()
-        .route("/v1/time", get(time))
-        .route("/v1/info", get(info))
-        .route("/v1/messages", get(messages::read).post(messages::publish))
-        .route("/v1/cursors/{name}", get(cursors::show).put(cursors::put).delete(cursors::delete))
+    let settings = &door.services.settings;
+    api(settings)
+        .router(settings)
         .merge(doctor::routes())
         .layer(guard)
         // They say themselves which pages may ask, as their protocol has it.
@@ -89,6 +90,33 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/ws/{*rest}", any(sockjs::answer))
         .with_state(door)
         .merge(page::routes())
+}
+
+/// What programs ask for, each route with its description.
+fn api(settings: &Settings) -> Api {
+    Api::default()
+        .at("/v1/time", [Route::get(time, openapi::about::time())])
+        .at("/v1/info", [Route::get(info, openapi::about::about())])
+        .at(
+            "/v1/messages",
+            [
+                Route::get(messages::read, messages::described::read()),
+                Route::post(messages::publish, messages::described::publish(settings)),
+            ],
+        )
+        .at(
+            "/v1/cursors/{name}",
+            [
+                Route::get(cursors::show, cursors::described::show()),
+                Route::put(cursors::put, cursors::described::put()),
+                Route::delete(cursors::delete, cursors::described::delete()),
+            ],
+        )
+}
+
+/// What `/openapi.json` of a broker with these settings says.
+pub fn description(settings: &Settings) -> serde_json::Value {
+    api(settings).document(settings)
 }
 
 /// The broker's clock, for countdowns that all see alike.

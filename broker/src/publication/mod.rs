@@ -50,7 +50,7 @@ const LATER: [&str; 6] = [
     "x-delay",
 ];
 /// The longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
+pub(crate) const KEY_BYTES_MAX: usize = 255;
 
 /// A message that is ready to go to its room.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::ParseValueError;
 
 /// The broker answers these itself, and all that begins with the others.
-const OWN: [&str; 5] = ["/", "/ws", "/stomp", "/v1", "/doctor"];
+const OWN: [&str; 6] = ["/", "/ws", "/stomp", "/v1", "/doctor", "/openapi.json"];
 const BELOW_OWN: [&str; 3] = ["/v1/", "/assets/", "/ws/"];
 
 /// `http.websocket_paths`: the path of a request, exactly as clients write it.
@@ -82,6 +82,7 @@ mod tests {
             ("/doctor", "choose another"),
             ("/v1/time", "choose another"),
             ("/assets/x", "choose another"),
+            ("/openapi.json", "choose another"),
             ("/ws/websocket", "choose another"),
         ] {
             let error = text.parse::<WebSocketPath>().unwrap_err().to_string();

@@ -15,11 +15,11 @@ use crate::refusals::{bad_request, shorten};
 use crate::settings::parse_duration;
 
 /// Messages on a page, unless `limit` says otherwise.
-const LIMIT: usize = 100;
+pub(super) const LIMIT: usize = 100;
 /// ... and at most.
-const LIMIT_MAX: usize = 1_000;
+pub(super) const LIMIT_MAX: usize = 1_000;
 /// A long poll waits so long at most: proxies cut what is silent for longer.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Where a browser's `EventSource` says where it was.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// All parameters, for those who misspell one.

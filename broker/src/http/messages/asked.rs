@@ -17,7 +17,7 @@ use crate::refusals::{bad_request, code, refusal, shorten};
 use crate::router::temp_queue;
 
 /// A batch, in `Content-Type`.
-const BATCH: &str = "application/vnd.homeroom.batch+json";
+pub(super) const BATCH: &str = "application/vnd.homeroom.batch+json";
 /// Before all types that mean something to the broker.
 const OURS: &str = "application/vnd.homeroom.";
 /// A query says these once each, in the words of SEND.
@@ -189,7 +189,10 @@ fn not_for_a_batch(name: &str) -> Refusal {
 fn unknown_parameter(name: &str) -> Refusal {
     let reason = format!("the query has \"{}\", which is unknown", shorten(name));
     let known = WORDS.join(", ");
-    bad_request(&reason, &format!("Known are destination, {known}, and header=name:value for headers of your own."))
+    bad_request(
+        &reason,
+        &format!("Known are destination, {known}, header. Headers of your own are written header=name:value."),
+    )
 }
 
 fn no_header(value: &str) -> Refusal {

@@ -8,11 +8,12 @@
 //! | GET with `Accept: text/event-stream` or `application/x-ndjson` | [`stream`] |
 //!
 //! All of them begin a [`reading`] as [`ask`] says, and write what it finds as
-//! [`shape`] has it.
+//! [`shape`] has it. What all of it looks like from outside is [`described`].
 
 mod ask;
 mod asked;
 mod batch;
+pub(super) mod described;
 mod page;
 mod publish;
 mod reading;

@@ -26,9 +26,9 @@ use crate::metrics::{Counted, Reads};
 use crate::shutdown::Tracked;
 
 /// Proxies cut what is silent: so something is said this often.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// A browser comes back after this time, in milliseconds.
-const RETRY: &str = "retry: 2000\n";
+pub(super) const RETRY: &str = "retry: 2000\n";
 /// Messages in one piece of a stream.
 const PIECE: usize = 256;
 
