@@ -4,6 +4,7 @@
 //! here: how anything is done that a broker does by itself.
 
 mod bench;
+mod certificate;
 mod check;
 mod client;
 mod completions;

@@ -6,6 +6,7 @@
 mod body;
 mod cors;
 mod cursors;
+mod forwarded;
 mod http2;
 mod messages;
 pub mod origin;
