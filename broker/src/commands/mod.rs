@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod failure;
 mod publish;
+mod reach;
 mod serve;
 mod store;
 mod subscribe;

@@ -37,9 +37,9 @@ pub(super) fn asker(proxies: &Proxies, peer: SocketAddr, headers: &HeaderMap) ->
 /// With or without a port; in IPv6 with or without brackets.
 fn address(hop: &str) -> Option<SocketAddr> {
     let alone = |text: &str| text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address.to_canonical(), 0));
-    alone(hop)
-        .or_else(|| alone(hop.strip_prefix('[')?.strip_suffix(']')?))
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|known| SocketAddr::new(known.ip().to_canonical(), known.port())))
+    alone(hop).or_else(|| alone(hop.strip_prefix('[')?.strip_suffix(']')?)).or_else(|| {
+        hop.parse::<SocketAddr>().ok().map(|known| SocketAddr::new(known.ip().to_canonical(), known.port()))
+    })
 }
 
 #[cfg(test)]
@@ -68,7 +68,9 @@ mod tests {
             ("10.0.0.1:1", &["203.0.113.9, x, 10.0.0.2"], "10.0.0.2:0"),
         ] {
             let mut headers = HeaderMap::new();
-            lines.iter().for_each(|line| drop(headers.append(NAME, line.parse().unwrap())));
+            for line in lines {
+                headers.append(NAME, line.parse().unwrap());
+            }
             let found = asker(&proxies, peer.parse().unwrap(), &headers);
             assert_eq!(found, expected.parse().unwrap(), "{peer} {lines:?}");
         }

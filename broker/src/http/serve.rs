@@ -26,9 +26,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::{forwarded, http2};
 use super::upgrade::{self, Agreed};
 use super::{Door, routes};
+use super::{forwarded, http2};
 use crate::shutdown::Shutdown;
 use crate::transport::admission::Proxies;
 use crate::transport::{Socket, tls};

@@ -10,9 +10,9 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use super::{Door, sockjs};
 use crate::connection;
-use crate::transport::{Link, Socket};
 use crate::transport::sockjs::{ESCAPED_MAX, OPEN};
 use crate::transport::websocket::{self, Framing};
+use crate::transport::{Link, Socket};
 
 /// What is spoken on a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,9 @@ fn proxies(mut section: Section<'_>, proxies: &mut Proxies) {
     section.read("trusted", &mut proxies.trusted);
     section.read_if("proxy_protocol", &mut proxies.proxy_protocol, |listeners| {
         match listeners.contains(&Listener::Management) {
-            true => Err("Write \"http\", \"stomp\" or both: the management listener stands behind no proxy.".to_owned()),
+            true => {
+                Err("Write \"http\", \"stomp\" or both: the management listener stands behind no proxy.".to_owned())
+            }
             false => Ok(()),
         }
     });

@@ -8,8 +8,14 @@ use super::{ClassroomRule, Settings};
 
 /// Every rule that does not hold.
 pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
-    let found =
-        [reachable(settings), addresses(settings), secrecy(settings), sizes(settings), times(settings), patterns(settings)];
+    let found = [
+        reachable(settings),
+        addresses(settings),
+        secrecy(settings),
+        sizes(settings),
+        times(settings),
+        patterns(settings),
+    ];
     found.into_iter().flatten().filter_map(|broken| broken.blame(entries)).collect()
 }
 

@@ -10,12 +10,12 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::Socket;
 use super::kind::{Carriage, Kind};
 use super::pipe::{Answering, Near, Writer};
 use super::sockjs::{self, Broken, Texts};
 use super::tls::{self, Sealed};
 use super::websocket::{self, Framing};
-use super::Socket;
 
 /// Read at once from a socket, into a buffer that all connections of a thread share.
 const READ_BYTES: usize = 16 * 1024;

@@ -64,12 +64,13 @@ struct Shared {
 }
 
 /// Why there is no stream.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// It said nothing, or not enough.
+    #[error("it said nothing, or not enough")]
     Late,
-    /// It speaks something else.
+    #[error("it speaks something else")]
     NotTls,
+    #[error("{0}")]
     Tls(io::Error),
 }
 
@@ -136,7 +137,7 @@ impl Acceptor {
                     Failure::NotTls => Handshake::NotTls,
                     Failure::Tls(_) => Handshake::Failed,
                 });
-                tracing::debug!(%peer, ?failure, "no TLS handshake");
+                tracing::debug!(%peer, %failure, "no TLS handshake");
                 None
             }
         }

@@ -104,7 +104,9 @@ impl Files {
             (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
         };
         let signer = aws_lc_rs::default_provider().key_provider.load_private_key(key).map_err(|_| {
-            vec![self.of_key("This kind of key is not supported: use RSA (2048 bits or more), ECDSA (P-256, P-384) or Ed25519.")]
+            vec![self.of_key(
+                "This kind of key is not supported: use RSA (2048 bits or more), ECDSA (P-256, P-384) or Ed25519.",
+            )]
         })?;
         let certified = CertifiedKey::new(chain, signer);
         match certified.keys_match() {
@@ -215,14 +217,18 @@ fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, Fault> {
     let cannot = |error: io::Error| {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => "name the file where it is, as a path from the working directory or from / on.",
-            io::ErrorKind::PermissionDenied => "let the user that the broker runs as read it, and every directory above.",
+            io::ErrorKind::PermissionDenied => {
+                "let the user that the broker runs as read it, and every directory above."
+            }
             _ => "name a file in PEM.",
         };
         fault(format!("It cannot be read ({error}): {remedy}"))
     };
     let length = fs::metadata(path).map_err(cannot)?.len();
     if length > FILE_BYTES_MAX {
-        return Err(fault(format!("It has {length} bytes, which is more than a certificate or key has: name another.")));
+        return Err(fault(format!(
+            "It has {length} bytes, which is more than a certificate or key has: name another."
+        )));
     }
     fs::read(path).map_err(cannot)
 }
