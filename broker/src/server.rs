@@ -1,6 +1,7 @@
 //! The one place that builds every part and takes them down again.
 
 mod parts;
+mod ways_in;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,11 +18,15 @@ use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
 use crate::metrics::Metrics;
 use crate::replies::Directory;
-use crate::settings::Settings;
+use crate::settings::{Listener, Settings};
 use crate::shutdown::Shutdown;
 use crate::transport::Link;
-use crate::transport::listener;
+use crate::transport::admission::Admission;
+use crate::transport::{listener, tls};
 use crate::{admin, http};
+
+pub(crate) use self::parts::tls_files;
+use self::ways_in::WaysIn;
 
 /// The name in CONNECTED and at `/v1/info`.
 const SERVER: &str = concat!("homeroom/", env!("CARGO_PKG_VERSION"));
@@ -55,6 +60,9 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The certificate or its key cannot be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Certificate(Vec<tls::Fault>),
     /// A destination shape of the settings makes no sense.
     #[error("destinations.classrooms: {0}")]
     Rules(#[from] crate::router::DestinationError),
@@ -79,8 +87,9 @@ pub async fn run(
     let store = open_store(&settings).await?;
     let services = services(settings.clone(), &store)?;
     let mut tasks = JoinSet::new();
-    listeners.serve(&services, &mut tasks);
-    tracing::info!("the lesson page is at http://{}", addresses.http);
+    let ways_in = WaysIn::open(&services, &mut tasks).map_err(RunError::Certificate)?;
+    tracing::info!("the lesson page is at {}://{}", ways_in.scheme(), addresses.http);
+    listeners.serve(&services, ways_in, &mut tasks);
     started(&addresses);
     let failure = tokio::select! {
         () = shutdown => None,
@@ -118,19 +127,20 @@ impl Listeners {
         }
     }
 
-    fn serve(self, services: &Arc<Services>, tasks: &mut JoinSet<()>) {
+    fn serve(self, services: &Arc<Services>, ways_in: WaysIn, tasks: &mut JoinSet<()>) {
         let settings = &services.settings;
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
         let door = Door::new(services.clone(), Origins::new(allowed, loopback_only));
-        tasks.spawn(serve_http(self.http, Site::public(door, parts::deadlines(settings)), services.clone()));
+        let site = Site::public(door, parts::deadlines(settings), parts::proxies(settings));
+        tasks.spawn(serve_http(self.http, ways_in.of(Listener::Http), site, services.clone()));
         if let Some(listener) = self.management {
             let routes = admin::routes(services.clone());
             let site = Site::plain(routes, parts::deadlines(settings), services.shutdown.clone());
-            tasks.spawn(serve_http(listener, site, services.clone()));
+            tasks.spawn(serve_http(listener, ways_in.of(Listener::Management), site, services.clone()));
         }
         if let Some(listener) = self.stomp {
-            tasks.spawn(serve_stomp(listener, services.clone()));
+            tasks.spawn(serve_stomp(listener, ways_in.of(Listener::Stomp), services.clone()));
         }
     }
 }
@@ -139,16 +149,18 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError>
     listener::bind(address).map_err(|source| RunError::Bind { key, address, source })
 }
 
-async fn serve_http(listener: TcpListener, site: Arc<Site>, services: Arc<Services>) {
-    listener::accept(listener, parts::tuning(&services.settings), services.shutdown.clone(), move |stream, peer| {
-        http::serve(site.clone(), stream, peer)
+async fn serve_http(listener: TcpListener, admission: Admission, site: Arc<Site>, services: Arc<Services>) {
+    let (tuning, shutdown) = (parts::tuning(&services.settings), services.shutdown.clone());
+    listener::accept(listener, tuning, admission, shutdown, move |socket, peer| {
+        http::serve(site.clone(), socket, peer)
     })
     .await;
 }
 
-async fn serve_stomp(listener: TcpListener, services: Arc<Services>) {
-    listener::accept(listener, parts::tuning(&services.settings), services.shutdown.clone(), move |stream, peer| {
-        connection::serve(services.clone(), services.session.clone(), Link::tcp(stream, peer))
+async fn serve_stomp(listener: TcpListener, admission: Admission, services: Arc<Services>) {
+    let (tuning, shutdown) = (parts::tuning(&services.settings), services.shutdown.clone());
+    listener::accept(listener, tuning, admission, shutdown, move |socket, peer| {
+        connection::serve(services.clone(), services.session.clone(), Link::tcp(socket, peer))
     })
     .await;
 }

@@ -5,10 +5,11 @@
 //! 1. **A conversation**: what is said and answered, on WebSocket and TCP, and what is refused.
 //! 2. **Destinations**: where a message goes.
 //! 3. **Other doors**: the same over HTTP.
-//! 4. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
-//! 5. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
-//! 6. **Load**: many who come in, joins under load, thousands who listen.
-//! 7. **Real clients**: the libraries that people use.
+//! 4. **The way in**: TLS, and proxies that speak for others.
+//! 5. **Cursors**: who gets what, who comes back to what, and when a cursor moves.
+//! 6. **Faults**: killed processes, full disks, students that stop reading, operators' mistakes.
+//! 7. **Load**: many who come in, joins under load, thousands who listen.
+//! 8. **Real clients**: the libraries that people use.
 
 mod conversation;
 mod heart_beats;
@@ -31,6 +32,9 @@ mod http_bodies;
 mod http_doctor;
 mod http_origins;
 mod http_publish;
+
+mod proxies;
+mod tls;
 
 mod acknowledgement;
 mod durable;

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::authority::Authority;
+use crate::tunnel::Tunnel;
 use crate::wait::within;
 
 /// A broker answers within this time also on a busy machine and a debug build.
@@ -23,6 +25,8 @@ pub struct Setup {
     config: String,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    authority: Option<Arc<Authority>>,
+    tunnels: bool,
 }
 
 /// Where a broker listens, each `host:port`.
@@ -42,6 +46,9 @@ pub struct Broker {
     process: Child,
     process_id: Pid,
     addresses: Addresses,
+    /// Where it listens itself; `addresses` may lead there through tunnels.
+    direct: Addresses,
+    _tunnels: Vec<Tunnel>,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
@@ -62,7 +69,11 @@ impl Default for Setup {
         let data = directory.path().join("data");
         // Tests are refused again and again, and nobody waits for that unless a test says so.
         let environment = vec![("HOMEROOM__DELIVERY__REFUSAL_DELAY_MAX".to_owned(), "0s".to_owned())];
-        Self { directory: Arc::new(directory), data, config: String::new(), flags: Vec::new(), environment }
+        let (config, flags) = (String::new(), Vec::new());
+        let setup =
+            Self { directory: Arc::new(directory), data, config, flags, environment, authority: None, tunnels: false };
+        // HOMEROOM_OVER_TLS has every client of every test speak under TLS.
+        if std::env::var_os("HOMEROOM_OVER_TLS").is_some() { setup.over_tls() } else { setup }
     }
 }
 
@@ -73,6 +84,29 @@ impl Setup {
         self.config.push_str(toml);
         self.config.push('\n');
         self
+    }
+
+    /// With TLS on HTTP and STOMP, and a certificate of this authority.
+    #[must_use]
+    pub fn tls(mut self, authority: &Arc<Authority>) -> Self {
+        let (certificate, key) = self.certificate_files();
+        authority.issue(&certificate, &key);
+        for (name, path) in [("CERTIFICATE", certificate), ("KEY", key)] {
+            self = self.environment(&format!("HOMEROOM__TLS__{name}"), &path.to_string_lossy());
+        }
+        (self.authority, self.tunnels) = (Some(authority.clone()), false);
+        self
+    }
+
+    /// With TLS, and addresses that lead there for clients that know nothing of it.
+    #[must_use]
+    pub fn over_tls(self) -> Self {
+        Self { tunnels: true, ..self.tls(&Authority::new()) }
+    }
+
+    /// The certificate and its key, if there is TLS.
+    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+        (self.directory().join("fullchain.pem"), self.directory().join("privkey.pem"))
     }
 
     /// With one more argument of `serve`.
@@ -141,14 +175,25 @@ impl Setup {
         let first = within("the broker's first line", START_DEADLINE, stdout.next_line()).await;
         match first.expect("standard output is UTF-8") {
             Some(line) => {
-                let addresses = parse_listening(&line);
-                Ok(Broker { setup: self.clone(), process, process_id, addresses, stdout })
+                let direct = parse_listening(&line);
+                let (addresses, tunnels) = self.lead_to(&direct);
+                Ok(Broker { setup: self.clone(), process, process_id, addresses, direct, _tunnels: tunnels, stdout })
             }
             None => {
                 let status = within("the broker's end", START_DEADLINE, process.wait()).await;
                 Err(Refused { status: status.expect("a status"), stderr: self.stderr() })
             }
         }
+    }
+
+    fn lead_to(&self, direct: &Addresses) -> (Addresses, Vec<Tunnel>) {
+        let Some(authority) = self.authority.as_ref().filter(|_| self.tunnels) else {
+            return (direct.clone(), Vec::new());
+        };
+        let tunnels: Vec<Tunnel> =
+            [&direct.http, &direct.stomp].into_iter().map(|target| Tunnel::to(target, authority)).collect();
+        let [http, stomp] = [0, 1].map(|number: usize| tunnels[number].address().to_owned());
+        (Addresses { http, stomp, management: direct.management.clone() }, tunnels)
     }
 
     /// All that brokers of this setup wrote to standard error so far.
@@ -243,6 +288,11 @@ impl Broker {
     /// The management listener's `host:port`.
     pub fn management(&self) -> &str {
         &self.addresses.management
+    }
+
+    /// Where it listens itself, whatever leads there.
+    pub fn direct(&self) -> &Addresses {
+        &self.direct
     }
 
     /// Its process, for those who look at it from outside.

@@ -47,7 +47,17 @@ pub fn node_client(client: &str, script: &str, arguments: &[&str]) -> Script {
     let modules = directory.join("node_modules");
     assert!(modules.exists(), "{client} is missing: run `npm ci` in {}, or tests/run", directory.display());
     let node = std::env::var("HOMEROOM_NODE").unwrap_or_else(|_| "node".to_owned());
-    start(Path::new(&node), &directory.join(script), arguments, "install Node 20 or newer")
+    start(Path::new(&node), &directory.join(script), arguments, "install Node 20 or newer", None)
+}
+
+/// [`node`], trusting the authority in this file.
+///
+/// # Panics
+/// With what to install, when Node or the packages are missing.
+pub fn node_trusting(authority: &Path, script: &str, arguments: &[&str]) -> Script {
+    let node = std::env::var("HOMEROOM_NODE").unwrap_or_else(|_| "node".to_owned());
+    let script = clients().join("stompjs").join(script);
+    start(Path::new(&node), &script, arguments, "install Node 20 or newer", Some(authority))
 }
 
 /// Starts `tests/clients/stomp.py/{script}` with the Python of `tests/run`.
@@ -55,6 +65,18 @@ pub fn node_client(client: &str, script: &str, arguments: &[&str]) -> Script {
 /// # Panics
 /// With what to install, when Python or the packages are missing.
 pub fn python(script: &str, arguments: &[&str]) -> Script {
+    start_python(script, arguments, None)
+}
+
+/// [`python`], under TLS and trusting the authority in this file.
+///
+/// # Panics
+/// With what to install, when Python or the packages are missing.
+pub fn python_trusting(authority: &Path, script: &str, arguments: &[&str]) -> Script {
+    start_python(script, arguments, Some(authority))
+}
+
+fn start_python(script: &str, arguments: &[&str], authority: Option<&Path>) -> Script {
     let directory = clients().join("stomp.py");
     let python = std::env::var_os("HOMEROOM_PYTHON")
         .map_or_else(|| clients().join("../.cache/python/bin/python"), PathBuf::from);
@@ -63,7 +85,7 @@ pub fn python(script: &str, arguments: &[&str]) -> Script {
          tests/.cache/python/bin/pip install -r {}/requirements.txt`",
         directory.display()
     );
-    start(&python, &directory.join(script), arguments, &advice)
+    start(&python, &directory.join(script), arguments, &advice, authority)
 }
 
 impl Script {
@@ -106,8 +128,12 @@ impl Script {
     }
 }
 
-fn start(program: &Path, script: &Path, arguments: &[&str], advice: &str) -> Script {
+fn start(program: &Path, script: &Path, arguments: &[&str], advice: &str, authority: Option<&Path>) -> Script {
     let mut command = Command::new(program);
+    if let Some(authority) = authority {
+        // Node's own variable, and that of the Python scripts here.
+        command.env("NODE_EXTRA_CA_CERTS", authority).env("HOMEROOM_CA", authority);
+    }
     command.arg(script).args(arguments).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process =

@@ -6,11 +6,13 @@
 //!   sockjs    a session of SockJS, request by request
 //!   history   what every actor asked, was told and saw, in one order
 //!   judge     says whether a history keeps the promises, and which events prove that it does not
+//!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   wait      waits for an event, never for a time
 //! ```
 //!
 //! Never here: the broker's own crates. What is judged does not judge itself.
 
+mod authority;
 mod broker;
 mod clients;
 mod frame;
@@ -21,11 +23,13 @@ mod random;
 mod sockjs;
 mod stomp;
 mod stream;
+mod tunnel;
 mod wait;
 mod websocket;
 
+pub use authority::{Authority, shown};
 pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
-pub use clients::{Script, node, node_client, python, readme_block};
+pub use clients::{Script, node, node_client, node_trusting, python, python_trusting, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{Event, History, MessageName, Seen};
 pub use http::{Answer, exchange, get, metric, post, request, try_get};
@@ -34,6 +38,7 @@ pub use random::Random;
 pub use sockjs::{Sockjs, array};
 pub use stomp::{Client, Close, Heard, Pongs};
 pub use stream::HttpStream;
+pub use tunnel::Tunnel;
 pub use wait::{DEADLINE, eventually, within};
 pub use websocket::{Opcode, Piece, WebSocket};
 

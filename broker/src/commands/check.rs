@@ -5,13 +5,14 @@ use std::io::Write;
 use clap::Args;
 
 use super::failure::of_output;
-use super::{ConfigFlag, Failure};
+use super::{ConfigFlag, Failure, certificate};
 use crate::settings::{Sources, load};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Reads what `homeroom serve` would read: the file, then variables such as
-HOMEROOM__LISTEN__HTTP. Everything that is wrong is reported at once.
+HOMEROOM__LISTEN__HTTP. Everything that is wrong is reported at once. The files of
+[tls] are read and looked at as well: run it as the user that the broker runs as.
 
 Examples:
   homeroom check                                  homeroom.toml in the working directory
@@ -32,6 +33,9 @@ pub(super) struct Flags {
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let sources = Sources::of_process(flags.config.config.clone(), Vec::new());
     let loaded = load(&sources)?;
+    for warning in certificate::right(&loaded)? {
+        eprintln!("Warning: {warning}");
+    }
     let text = match (flags.print, &sources.file) {
         (true, _) => loaded.to_string(),
         (false, Some(file)) => format!("The configuration is right: {}\n", file.display()),

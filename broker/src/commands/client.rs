@@ -5,7 +5,6 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::{SinkExt, StreamExt};
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version, encode};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, interval, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -14,21 +13,25 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::Failure;
+use super::reach::{Failed, Place, Trust};
+use crate::transport::Socket;
 
 /// Which broker, and as whom.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Target {
-    /// The broker's WebSocket
+    /// The broker's WebSocket, ws:// or wss://
     #[arg(long, env = "HOMEROOM_URL", value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(super) url: String,
     /// Sign in under this name
     #[arg(long, value_name = "USER")]
     pub(super) login: Option<String>,
+    #[command(flatten)]
+    pub(super) trust: Trust,
 }
 
 /// A conversation after CONNECTED.
 pub(super) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     decoder: Decoder,
     heart_beats: HeartBeats,
 }
@@ -138,14 +141,17 @@ impl Client {
 }
 
 async fn open(target: &Target) -> Result<Client, Failure> {
-    let (request, authority) = request(&target.url)?;
+    let (request, place) = request(&target.url)?;
     let unreachable = |error: &dyn std::fmt::Display| {
         Failure::new(format!(
             "{} cannot be reached: {error}. Is the broker running there? Name another address with --url.",
             target.url
         ))
     };
-    let stream = TcpStream::connect(&authority).await.map_err(|error| unreachable(&error))?;
+    let stream = place.connect(&target.trust).await.map_err(|failure| match failure {
+        Failed::Unreachable(error) => unreachable(&error),
+        Failed::Otherwise(failure) => failure,
+    })?;
     let (socket, _) = client_async(request, stream).await.map_err(|error| unreachable(&error))?;
     let decoder = Decoder::new(Version::V1_2, &limits());
     let heart_beats = HeartBeats::negotiated("0,0");
@@ -159,18 +165,20 @@ async fn open(target: &Target) -> Result<Client, Failure> {
     Ok(client)
 }
 
-fn request(url: &str) -> Result<(Request, String), Failure> {
+fn request(url: &str) -> Result<(Request, Place), Failure> {
     let wrong = |what: &str| {
         Failure::usage(format!("--url {url} {what}: write the address of a WebSocket, such as ws://127.0.0.1:8080/ws."))
     };
     let mut request = url.into_client_request().map_err(|error| wrong(&format!("cannot be read ({error})")))?;
-    if request.uri().scheme_str() != Some("ws") {
-        return Err(wrong("is no ws:// address, and this client speaks without TLS"));
-    }
-    let host = request.uri().host().ok_or_else(|| wrong("names no host"))?;
-    let authority = format!("{host}:{}", request.uri().port_u16().unwrap_or(80));
+    let secure = match request.uri().scheme_str() {
+        Some("ws") => false,
+        Some("wss") => true,
+        _ => return Err(wrong("is neither ws:// nor wss://")),
+    };
+    let host = request.uri().host().ok_or_else(|| wrong("names no host"))?.to_owned();
+    let port = request.uri().port_u16().unwrap_or(if secure { 443 } else { 80 });
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(Version::V1_2.subprotocol()));
-    Ok((request, authority))
+    Ok((request, Place { host, port, secure }))
 }
 
 fn connect_frame(target: &Target) -> Frame {
@@ -260,7 +268,7 @@ mod tests {
             let _ = socket.close(Some(reason)).await;
             heard
         });
-        (Target { url, login: Some("alice".to_owned()) }, broker)
+        (Target { url, login: Some("alice".to_owned()), trust: Trust::default() }, broker)
     }
 
     #[tokio::test]
@@ -302,16 +310,18 @@ mod tests {
     #[tokio::test]
     async fn a_broker_that_is_not_there_is_named() {
         let vacant = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let target = Target { url: format!("ws://{vacant}/ws"), login: None };
+        let target = Target { url: format!("ws://{vacant}/ws"), login: None, trust: Trust::default() };
         let failure = Client::connect(&target).await.err().unwrap().to_string();
         assert!(failure.contains(&target.url) && failure.contains("--url"), "{failure}");
     }
 
     #[test]
     fn only_a_websocket_address_is_taken() {
-        for url in ["", "127.0.0.1:8080", "http://127.0.0.1/ws", "wss://school.example/ws", "ws://"] {
+        for url in ["", "127.0.0.1:8080", "http://127.0.0.1/ws", "ws://"] {
             assert!(request(url).is_err(), "{url}");
         }
-        assert_eq!(request("ws://[::1]/ws").unwrap().1, "[::1]:80");
+        let place = |host: &str, port, secure| Place { host: host.to_owned(), port, secure };
+        assert_eq!(request("ws://[::1]/ws").unwrap().1, place("[::1]", 80, false));
+        assert_eq!(request("wss://school.example/ws").unwrap().1, place("school.example", 443, true));
     }
 }

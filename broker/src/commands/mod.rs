@@ -4,6 +4,7 @@
 //! here: how anything is done that a broker does by itself.
 
 mod bench;
+mod certificate;
 mod check;
 mod client;
 mod completions;
@@ -11,6 +12,7 @@ mod doctor;
 mod failure;
 mod openapi;
 mod publish;
+mod reach;
 mod serve;
 mod store;
 mod subscribe;

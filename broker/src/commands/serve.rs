@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ConfigFlag, Failure};
+use super::{ConfigFlag, Failure, certificate};
 use crate::server::{self, Addresses};
 use crate::settings::{Flag, Loaded, Settings, Sources, load};
 use crate::telemetry;
@@ -21,6 +21,7 @@ as HOMEROOM__LISTEN__HTTP, those over the file. RUST_LOG replaces log.filter.
 
 SIGTERM and Ctrl-C stop in good order: receipts are finished, connections are
 closed over a few seconds, the store is synced. A second one stops at once.
+SIGHUP reads the certificate of [tls] and its key again.
 
 Examples:
   homeroom serve                                       on this machine alone, records in ./data
@@ -72,7 +73,9 @@ impl Flags {
 }
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let Loaded { settings, .. } = load(&Sources::of_process(flags.config.config.clone(), flags.settings()))?;
+    let loaded = load(&Sources::of_process(flags.config.config.clone(), flags.settings()))?;
+    certificate::usable(&loaded)?;
+    let Loaded { settings, .. } = loaded;
     let instead = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     telemetry::init(&settings.log, instead.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -61,7 +61,7 @@ impl Connection {
     fn try_deliver(&mut self) -> std::io::Result<bool> {
         for _ in 0..BATCHES_AT_ONCE {
             if self.outbox.waiting() > 0 {
-                let flushed = self.outbox.flush(&self.link)?;
+                let flushed = self.outbox.flush(&mut self.link)?;
                 self.session.sent(Instant::now().into_std());
                 if !flushed {
                     self.is_blocked = true;
@@ -91,7 +91,7 @@ impl Connection {
             return Ok(passed);
         }
         let bytes: Vec<Bytes> = parcels.iter().map(|parcel| parcel.bytes.clone()).collect();
-        let batch = self.outbox.write(&self.link, &bytes)?;
+        let batch = self.outbox.write(&mut self.link, &bytes)?;
         let left = batch.whole + usize::from(batch.begun);
         self.count(&parcels[..left]);
         self.hand_back(&parcels[left..]);

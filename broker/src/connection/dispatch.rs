@@ -84,8 +84,9 @@ impl Connection {
         if !plain || !self.services.settings.delivery.fast_path {
             return;
         }
+        let Some(wire) = self.link.wire() else { return };
         let (kind, carriage) = (self.link.kind(), self.link.carriage());
-        let new = || Arc::new(Outlet { gate: Gate::new(self.link.wire()), bell: self.bell.clone() });
+        let new = || Arc::new(Outlet { gate: Gate::new(wire), bell: self.bell.clone() });
         let outlet = self.outlet.get_or_insert_with(new);
         for source in subscription.sources.iter_mut().filter(|source| source.lane.is_none()) {
             let lane = self.lane_next;

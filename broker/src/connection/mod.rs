@@ -627,7 +627,7 @@ impl Connection {
         if !matches!(ending, Ending::PeerClosed { .. }) {
             self.link.push_close(ending.close_code(), ending.reason(), self.outbox.private());
         }
-        while let Ok(false) = self.outbox.flush(&self.link) {
+        while let Ok(false) = self.outbox.flush(&mut self.link) {
             if tokio::time::timeout_at(until, self.link.writable()).await.is_err() {
                 return;
             }

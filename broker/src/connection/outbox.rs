@@ -60,7 +60,7 @@ impl Outbox {
     ///
     /// # Errors
     /// Those of the socket.
-    pub(super) fn flush(&mut self, link: &Link) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, link: &mut Link) -> io::Result<bool> {
         while let Some(begun) = &mut self.begun {
             match try_write(link, begun)? {
                 0 => return Ok(false),
@@ -82,7 +82,7 @@ impl Outbox {
     ///
     /// # Errors
     /// Those of the socket.
-    pub(super) fn write(&mut self, link: &Link, messages: &[Bytes]) -> io::Result<Batch> {
+    pub(super) fn write(&mut self, link: &mut Link, messages: &[Bytes]) -> io::Result<Batch> {
         debug_assert_eq!(self.waiting(), 0, "messages go behind what waits");
         let mut count = match messages {
             [] => return Ok(Batch { whole: 0, begun: false }),
@@ -105,7 +105,7 @@ impl Outbox {
 }
 
 /// Writes what the socket takes: 0 if nothing now.
-fn try_write(link: &Link, bytes: &[u8]) -> io::Result<usize> {
+fn try_write(link: &mut Link, bytes: &[u8]) -> io::Result<usize> {
     match link.try_write(bytes) {
         Ok(0) if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

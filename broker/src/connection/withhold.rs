@@ -64,7 +64,7 @@ impl Connection {
                 self.link.push(HEART_BEAT, self.outbox.private());
                 beat_at = Some(due + interval);
             }
-            let Ok(flushed) = self.outbox.flush(&self.link) else { return false };
+            let Ok(flushed) = self.outbox.flush(&mut self.link) else { return false };
             let may_read = read_at <= now;
             let wake_at = [beat_at, (!may_read).then_some(read_at)].into_iter().flatten().fold(until, Instant::min);
             tokio::select! {

@@ -1,4 +1,4 @@
-//! HTTP/2 with prior knowledge (RFC 9113, 3.3): a browser's limit of six event streams for each host does not
+//! HTTP/2, agreed on under TLS or with prior knowledge (RFC 9113, 3.2 and 3.3): a browser's limit of six event streams for each host does not
 //! bite there. WebSockets stay with HTTP/1.1.
 //!
 //! Every connection begins as HTTP/1.1. What begins with the preface of HTTP/2 instead is begun again here, with
@@ -19,11 +19,11 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::serve::{Activity, Deadlines};
 use crate::shutdown::Shutdown;
+use crate::transport::Socket;
 
 /// RFC 9113, 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,7 +47,7 @@ pub(super) fn begins(read: &[u8]) -> bool {
 
 /// Serves one connection until it ends or is idle for too long.
 pub(super) async fn serve<F>(
-    stream: TcpStream,
+    stream: Socket,
     read: Bytes,
     deadlines: Deadlines,
     activity: &Activity,
@@ -87,7 +87,7 @@ pub(super) async fn serve<F>(
 /// A stream of which the beginning was read already.
 struct Rewound {
     read: Bytes,
-    stream: TcpStream,
+    stream: Socket,
 }
 
 impl AsyncRead for Rewound {

@@ -7,6 +7,7 @@ mod body;
 mod cors;
 mod cursors;
 mod doctor;
+mod forwarded;
 mod http2;
 mod messages;
 mod openapi;

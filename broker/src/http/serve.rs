@@ -24,13 +24,14 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::http2;
 use super::upgrade::{self, Agreed};
 use super::{Door, routes};
+use super::{forwarded, http2};
 use crate::shutdown::Shutdown;
+use crate::transport::admission::Proxies;
+use crate::transport::{Socket, tls};
 
 /// hyper takes no smaller buffer.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -57,6 +58,8 @@ pub struct Site {
     door: Option<Arc<Door>>,
     deadlines: Deadlines,
     shutdown: Arc<Shutdown>,
+    /// These say for whom they ask.
+    proxies: Proxies,
 }
 
 /// The answer to one request: WebSockets are answered at once, all else by the routes.
@@ -65,14 +68,15 @@ type Answers = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>
 
 impl Site {
     /// The public listener: WebSockets, the page, and what services ask.
-    pub fn public(door: Arc<Door>, deadlines: Deadlines) -> Arc<Site> {
+    pub fn public(door: Arc<Door>, deadlines: Deadlines, proxies: Proxies) -> Arc<Site> {
         let (routes, shutdown) = (routes(door.clone()), door.services.shutdown.clone());
-        Arc::new(Site { routes: TowerToHyperService::new(routes), door: Some(door), deadlines, shutdown })
+        Arc::new(Site { routes: TowerToHyperService::new(routes), door: Some(door), deadlines, shutdown, proxies })
     }
 
     /// A listener that answers these routes only.
     pub fn plain(routes: Router, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
-        Arc::new(Site { routes: TowerToHyperService::new(routes), door: None, deadlines, shutdown })
+        let (routes, proxies) = (TowerToHyperService::new(routes), Proxies::default());
+        Arc::new(Site { routes, door: None, deadlines, shutdown, proxies })
     }
 
     fn answer(&self, mut request: Request<Incoming>, activity: &Arc<Activity>, peer: SocketAddr) -> Answers {
@@ -82,11 +86,12 @@ impl Site {
             let (response, agreed) = upgrade::answer(door, way, &request);
             if let Some(agreed) = agreed {
                 // hyper takes no request behind one that was answered so: this is the first and the last.
-                let _ = activity.agreed.set(agreed);
+                let _ = activity.agreed.set((agreed, forwarded::asker(&self.proxies, peer, request.headers())));
             }
             return Either::Left(ready(Ok(response)));
         }
-        request.extensions_mut().insert(peer);
+        let asker = forwarded::asker(&self.proxies, peer, request.headers());
+        request.extensions_mut().insert(asker);
         let has_body = !request.body().is_end_stream();
         // SockJS has to learn that its peer has gone.
         let may_break_off = request.method().is_safe() || request.uri().path().starts_with("/ws/");
@@ -119,7 +124,7 @@ pub(super) struct Activity {
     answering: AtomicU32,
     /// A body was refused, and may still be on its way.
     lingers: AtomicBool,
-    agreed: OnceLock<Agreed>,
+    agreed: OnceLock<(Agreed, SocketAddr)>,
 }
 
 /// Something is being answered as long as this lives.
@@ -190,7 +195,7 @@ impl Activity {
 
 /// Serves one connection until it ends or is idle for too long. One that is
 /// upgraded goes on in a task of its own, which holds nothing of HTTP.
-pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
+pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
     let (deadlines, activity) = (site.deadlines, Activity::new());
     let answer = {
         let (site, activity) = (site.clone(), activity.clone());
@@ -210,38 +215,49 @@ pub async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
                 let rest = poll_fn(|context| connection.poll_without_shutdown(context));
                 match tokio::time::timeout(deadlines.idle, rest).await {
                     Ok(served) => break served,
-                    Err(_) => return,
+                    Err(_) => return close(connection.into_parts().io.into_inner()).await,
                 }
             }
             () = tokio::time::sleep_until(until) => {
                 if activity.idle_until(deadlines.idle).is_some_and(|until| until <= Instant::now()) {
-                    return;
+                    return close(connection.into_parts().io.into_inner()).await;
                 }
             }
         }
     };
-    if served.is_ok() && activity.lingers.load(Ordering::Relaxed) {
-        return linger(connection.into_parts().io.into_inner()).await;
-    }
-    let agreed = activity.agreed.get().filter(|_| served.is_ok());
-    let parts = connection.into_parts();
+    let (agreed, parts) = (activity.agreed.get().filter(|_| served.is_ok()), connection.into_parts());
+    let stream = parts.io.into_inner();
     // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.
-    if let (Some(door), Some(agreed)) = (&site.door, agreed) {
-        upgrade::converse(door, agreed, parts.io.into_inner(), peer, &parts.read_buf);
+    if served.is_ok() && activity.lingers.load(Ordering::Relaxed) {
+        linger(stream).await;
+    } else if let (Some(door), Some((agreed, asker))) = (&site.door, agreed) {
+        upgrade::converse(door, agreed, stream, *asker, &parts.read_buf);
     } else if served.is_err() && http2::begins(&parts.read_buf) {
         let answer = |mut request| {
             http2::name_host(&mut request);
             site.answer(request, &activity, peer)
         };
-        let stream = parts.io.into_inner();
         // Boxed: what few need does not make every connection larger.
         Box::pin(http2::serve(stream, parts.read_buf, deadlines, &activity, &site.shutdown, answer)).await;
+    } else {
+        if !stream.is_secure() && tls::is_hello(&parts.read_buf) {
+            tls::log_misdirected("http", peer);
+        }
+        close(stream).await;
+    }
+}
+
+/// Says under TLS that nothing more follows: without it, what was said could have been cut short on the way.
+async fn close(mut stream: Socket) {
+    if stream.is_secure() {
+        // However it ends, nothing more is owed.
+        let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
     }
 }
 
 /// Closes behind a refusal. A socket that is closed with bytes unread tells its peer to forget what it was sent, and
 /// a client that is still sending would never learn why it was refused.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Socket) {
     let unread = async {
         stream.shutdown().await?;
         let mut piece = vec![0; LINGER_BYTES];

@@ -6,14 +6,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use homeroom_protocol::Version;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::{Door, sockjs};
 use crate::connection;
-use crate::transport::Link;
 use crate::transport::sockjs::{ESCAPED_MAX, OPEN};
 use crate::transport::websocket::{self, Framing};
+use crate::transport::{Link, Socket};
 
 /// What is spoken on a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Respons
 }
 
 /// Begins the conversation in a task of its own. `already_read` came behind the request.
-pub(super) fn converse(door: &Door, agreed: &Agreed, stream: TcpStream, peer: SocketAddr, already_read: &[u8]) {
+pub(super) fn converse(door: &Door, agreed: &Agreed, stream: Socket, peer: SocketAddr, already_read: &[u8]) {
     let services = door.services.clone();
     let limit = usize::try_from(services.settings.limits.bytes_before_connected).unwrap_or(usize::MAX);
     let (way, session) = (&agreed.0, door.session(agreed.1));
@@ -81,7 +80,11 @@ pub(super) fn converse(door: &Door, agreed: &Agreed, stream: TcpStream, peer: So
     let mut stream = stream;
     tokio::spawn(async move {
         // The first word on a socket that was written to just now: it takes three bytes.
-        if stream.write_all(&websocket::framed(OPEN.as_bytes())).await.is_ok() {
+        let said = async {
+            stream.write_all(&websocket::framed(OPEN.as_bytes())).await?;
+            stream.flush().await
+        };
+        if said.await.is_ok() {
             connection::serve(services, session, Link::sockjs_websocket(stream, peer, framing)).await;
         }
     });

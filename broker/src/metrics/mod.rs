@@ -3,6 +3,7 @@
 
 mod groups;
 mod store;
+mod tls;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use self::groups::GroupCounters;
 use self::store::StoreCounters;
+pub use self::tls::{Handshake, TlsCounters};
 use crate::classroom::group::Tally;
 use crate::transport::Kind;
 
@@ -35,6 +37,7 @@ pub struct Metrics {
     turned_away: Family<TurnedAway, Counter>,
     readers: Family<Reader, Gauge>,
     replies_dropped: Counter,
+    tls: TlsCounters,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,6 +133,7 @@ impl Metrics {
         registry.register("replies_dropped", help, replies_dropped.clone());
         let readers = Family::<Reader, Gauge>::default();
         registry.register("http_readers", "Long polls and streams over HTTP now", readers.clone());
+        let tls = TlsCounters::registered(&mut registry);
         Arc::new(Metrics {
             registry,
             readers,
@@ -144,7 +148,13 @@ impl Metrics {
             dispatched,
             turned_away,
             replies_dropped,
+            tls,
         })
+    }
+
+    /// What is counted of TLS.
+    pub fn tls(&self) -> &TlsCounters {
+        &self.tls
     }
 
     /// Somebody reads over HTTP until what this gives is dropped.

@@ -9,8 +9,10 @@ use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
 use crate::replies;
 use crate::router::{Kind, Rules};
-use crate::settings::{Engine, Settings, Storage, Unprefixed};
+use crate::settings::{Engine, Settings, Storage, Tls, TlsVersion, Unprefixed};
+use crate::transport::admission::Proxies;
 use crate::transport::listener::Tuning;
+use crate::transport::tls::{Files, accept};
 
 /// What the store is told of the settings.
 pub(super) fn storage(storage: &Storage) -> homeroom_storage::Settings {
@@ -107,6 +109,27 @@ pub(super) fn deadlines(settings: &Settings) -> Deadlines {
 pub(super) fn tuning(settings: &Settings) -> Tuning {
     let low_water = settings.delivery.not_sent_low_water;
     Tuning { not_sent_low_water: u32::try_from(low_water).unwrap_or(u32::MAX) }
+}
+
+/// The files of the certificate, if there is to be TLS.
+pub(crate) fn tls_files(tls: &Tls) -> Option<Files> {
+    Some(Files { certificate: tls.certificate.clone()?, key: tls.key.clone()? })
+}
+
+/// What listeners under TLS are told of the settings.
+pub(super) fn tls_rules(settings: &Settings) -> accept::Rules {
+    let tls = &settings.tls;
+    accept::Rules {
+        only_1_3: tls.minimum_version == TlsVersion::V1_3,
+        within: tls.handshake_timeout,
+        handshakes: tls.handshakes,
+        waiting: settings.limits.connections,
+    }
+}
+
+/// The proxies that are believed.
+pub(super) fn proxies(settings: &Settings) -> Proxies {
+    Proxies::new(settings.proxies.trusted.iter().map(|network| network.as_net()))
 }
 
 /// A size as memory counts it.

@@ -8,8 +8,8 @@ use homeroom_storage::Retention;
 use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
-    ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Log, Presence, Queues,
-    Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, rules,
+    ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Listener, Log, Presence,
+    Proxies, Queues, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls, rules,
 };
 
 /// Settings, and who said what.
@@ -63,6 +63,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 fn read(reader: &mut Reader) -> Settings {
     let mut settings = Settings::default();
     listen(reader.section("listen"), &mut settings.listen);
+    tls(reader.section("tls"), &mut settings.tls);
+    proxies(reader.section("proxies"), &mut settings.proxies);
     storage(reader.section("storage"), &mut settings.storage);
     retention(reader.section("retention"), &mut settings.retention);
     destinations(reader.section("destinations"), &mut settings.destinations);
@@ -85,6 +87,28 @@ fn listen(mut section: Section<'_>, listen: &mut Listen) {
     section.read("stomp", &mut listen.stomp);
     section.read("management", &mut listen.management);
     section.read("open_to_anyone", &mut listen.open_to_anyone);
+}
+
+fn tls(mut section: Section<'_>, tls: &mut Tls) {
+    section.read("certificate", &mut tls.certificate);
+    section.read("key", &mut tls.key);
+    section.read("listeners", &mut tls.listeners);
+    section.read("minimum_version", &mut tls.minimum_version);
+    section.read_within("handshake_timeout", &mut tls.handshake_timeout, PATIENCE);
+    section.read_within("handshakes", &mut tls.handshakes, 1..=1_000_000);
+    section.read_within("look_every", &mut tls.look_every, Duration::ZERO..=HOUR);
+}
+
+fn proxies(mut section: Section<'_>, proxies: &mut Proxies) {
+    section.read("trusted", &mut proxies.trusted);
+    section.read_if("proxy_protocol", &mut proxies.proxy_protocol, |listeners| {
+        match listeners.contains(&Listener::Management) {
+            true => {
+                Err("Write \"http\", \"stomp\" or both: the management listener stands behind no proxy.".to_owned())
+            }
+            false => Ok(()),
+        }
+    });
 }
 
 fn storage(mut section: Section<'_>, storage: &mut Storage) {

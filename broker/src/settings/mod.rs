@@ -15,6 +15,7 @@ mod rules;
 mod sections;
 mod setting;
 mod sockjs;
+mod tls;
 pub(crate) mod units;
 mod values;
 mod websocket_path;
@@ -28,6 +29,7 @@ pub use sections::{
     Delivery, Destinations, Http, Limits, Listen, Log, Presence, Queues, Settings, Shutdown, Stomp, Storage,
 };
 pub use sockjs::{ClientUrl, Sockjs};
+pub use tls::{Listener, Network, Proxies, Tls, TlsVersion};
 pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
 pub use websocket_path::WebSocketPath;
 

@@ -8,7 +8,14 @@ use super::{ClassroomRule, Settings};
 
 /// Every rule that does not hold.
 pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
-    let found = [reachable(settings), addresses(settings), sizes(settings), times(settings), patterns(settings)];
+    let found = [
+        reachable(settings),
+        addresses(settings),
+        secrecy(settings),
+        sizes(settings),
+        times(settings),
+        patterns(settings),
+    ];
     found.into_iter().flatten().filter_map(|broken| broken.blame(entries)).collect()
 }
 
@@ -68,6 +75,31 @@ fn addresses(settings: &Settings) -> Vec<Broken> {
         Some(Broken::two(*key, other, format!("{other} and {key} are the same address: give each its own port.")))
     });
     taken.collect()
+}
+
+fn secrecy(settings: &Settings) -> Vec<Broken> {
+    let (tls, proxies) = (&settings.tls, &settings.proxies);
+    let mut broken = Vec::new();
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => {
+            let remedy = "A certificate is of no use without its private key: name it in tls.key.";
+            broken.push(Broken::two("tls.certificate", "tls.key", remedy));
+        }
+        (None, Some(_)) => {
+            let remedy = "A private key is of no use without its certificate: name it in tls.certificate.";
+            broken.push(Broken::two("tls.key", "tls.certificate", remedy));
+        }
+        (Some(_), Some(_)) if tls.listeners.is_empty() => {
+            let remedy = "There is a certificate and no listener that shows it: write [\"http\", \"stomp\"].";
+            broken.push(Broken::one("tls.listeners", remedy));
+        }
+        _ => {}
+    }
+    if !proxies.proxy_protocol.is_empty() && proxies.trusted.is_empty() {
+        let remedy = "Only proxies that are listed are believed, and none is: name their addresses in proxies.trusted.";
+        broken.push(Broken::two("proxies.proxy_protocol", "proxies.trusted", remedy));
+    }
+    broken
 }
 
 fn sizes(settings: &Settings) -> Vec<Broken> {

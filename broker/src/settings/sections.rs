@@ -8,8 +8,8 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Sockjs, Start, Unprefixed,
-    WebSocketPath,
+    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Proxies, Sockjs, Start, Tls,
+    Unprefixed, WebSocketPath,
 };
 
 const KIB: u64 = 1 << 10;
@@ -22,6 +22,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub struct Settings {
     /// Where the broker listens.
     pub listen: Listen,
+    /// Encryption.
+    pub tls: Tls,
+    /// Who speaks for somebody else.
+    pub proxies: Proxies,
     /// Where and how records are kept.
     pub storage: Storage,
     /// What a classroom keeps, unless a rule says otherwise.

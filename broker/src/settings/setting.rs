@@ -10,8 +10,8 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    ClassroomPattern, ClassroomShape, ClientUrl, Durable, Engine, LogFormat, Origin, ParseValueError, Start,
-    Unprefixed, WebSocketPath, units,
+    ClassroomPattern, ClassroomShape, ClientUrl, Durable, Engine, Listener, LogFormat, Network, Origin,
+    ParseValueError, Start, TlsVersion, Unprefixed, WebSocketPath, units,
 };
 
 /// A value of one key. Texts from the environment and from flags are read like
@@ -220,6 +220,31 @@ impl Setting for PathBuf {
     }
 }
 
+impl Setting for Option<PathBuf> {
+    fn read(value: &Value) -> Result<Option<PathBuf>, String> {
+        match text(value) {
+            Some("off") => Ok(None),
+            Some(path) if !path.is_empty() => Ok(Some(PathBuf::from(path))),
+            _ => Err("Write the path of a file, for example \"/etc/homeroom/fullchain.pem\", or \"off\".".to_owned()),
+        }
+    }
+
+    fn written(&self) -> String {
+        self.as_ref().map_or_else(|| quoted("off"), Setting::written)
+    }
+}
+
+impl Setting for BTreeSet<Listener> {
+    fn read(value: &Value) -> Result<BTreeSet<Listener>, String> {
+        let all = items(value).ok_or_else(|| "Write a list, for example [\"http\", \"stomp\"].".to_owned())?;
+        all.iter().map(|item| parsed(item)).collect()
+    }
+
+    fn written(&self) -> String {
+        list(self.iter().map(|item| quoted(&item.to_string())))
+    }
+}
+
 impl Setting for BTreeSet<String> {
     fn read(value: &Value) -> Result<BTreeSet<String>, String> {
         let all = items(value).map(|all| all.into_iter().collect());
@@ -247,6 +272,7 @@ pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
 impl Listed for Origin {}
 impl Listed for ClassroomShape {}
 impl Listed for WebSocketPath {}
+impl Listed for Network {}
 
 fn parsed<T: FromStr<Err = ParseValueError>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: ParseValueError| {
@@ -272,4 +298,4 @@ macro_rules! settings_with_a_text_form {
     )*};
 }
 
-settings_with_a_text_form!(ClassroomPattern, Durable, Engine, LogFormat, Start, Unprefixed);
+settings_with_a_text_form!(ClassroomPattern, Durable, Engine, LogFormat, Start, TlsVersion, Unprefixed);

@@ -94,7 +94,18 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("classrooms[0].match", "[[classrooms]]\nmatch = \"course/7b\""),
     ("classrooms[0].durable", "[[classrooms]]\nmatch = \"7b\"\ndurable = \"always\""),
     ("classrooms[0].start", "[[classrooms]]\nmatch = \"7b\"\nstart = \"yesterday\""),
+    ("tls.certificate", "[tls]\ncertificate = 1"),
+    ("tls.certificate", "[tls]\ncertificate = \"\""),
+    ("tls.listeners", "[tls]\nlisteners = [\"https\"]"),
+    ("tls.listeners", "[tls]\nlisteners = 3"),
+    ("tls.minimum_version", "[tls]\nminimum_version = \"1.1\""),
+    ("proxies.trusted", "[proxies]\ntrusted = [\"proxy.school.example\"]"),
+    ("proxies.trusted", "[proxies]\ntrusted = [\"10.0.0.1/8\"]"),
+    ("proxies.proxy_protocol", "[proxies]\ntrusted = [\"10.0.0.1\"]\nproxy_protocol = [\"management\"]"),
     // Out of bounds.
+    ("tls.handshake_timeout", "[tls]\nhandshake_timeout = \"0s\""),
+    ("tls.handshakes", "[tls]\nhandshakes = 0"),
+    ("tls.look_every", "[tls]\nlook_every = \"1d\""),
     ("limits.connections", "[limits]\nconnections = 0"),
     ("limits.connections_per_address", "[limits]\nconnections_per_address = 0"),
     ("limits.body_bytes", "[limits]\nbody_bytes = \"1GiB\""),
@@ -113,6 +124,9 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("retention.records", "[retention]\nrecords = 0"),
     ("retention.age", "[retention]\nage = \"99999999d\""),
     // Right alone, wrong together.
+    ("tls.key", "[tls]\nkey = \"k.pem\""),
+    ("tls.listeners", "[tls]\ncertificate = \"a.pem\"\nkey = \"k.pem\"\nlisteners = []"),
+    ("proxies.proxy_protocol", "[proxies]\nproxy_protocol = [\"http\"]"),
     ("listen.http", "[listen]\nhttp = \"0.0.0.0:8080\""),
     ("listen.stomp", "[listen]\nstomp = \"[::]:61613\""),
     ("listen.management", "[listen]\nmanagement = \"192.168.1.5:9090\""),
@@ -266,6 +280,8 @@ fn the_documented_rule_for_classrooms_can_be_used() {
 #[test]
 fn what_is_printed_can_be_loaded() {
     let text = "[http]\nallowed_origins = [\"https://a.example\"]\nwebsocket_paths = [\"/a\", \"/b\"]\n[retention]\nrecords = 5\n\
+                [tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\nlisteners = [\"stomp\"]\nminimum_version = \"1.3\"\n\
+                [proxies]\ntrusted = [\"10.0.0.0/8\", \"::1\"]\nproxy_protocol = [\"http\"]\n\
                 [[classrooms]]\nmatch = \"7*\"\nretention.age = \"1d\"\n[[classrooms]]\nmatch = \"8\"\n";
     let loaded = load_with(text, &[("HOMEROOM__LISTEN__STOMP", "off")], &[]).unwrap();
     let printed = loaded.to_string();

@@ -10,9 +10,11 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::Socket;
 use super::kind::{Carriage, Kind};
 use super::pipe::{Answering, Near, Writer};
 use super::sockjs::{self, Broken, Texts};
+use super::tls::{self, Sealed};
 use super::websocket::{self, Framing};
 
 /// Read at once from a socket, into a buffer that all connections of a thread share.
@@ -20,6 +22,8 @@ const READ_BYTES: usize = 16 * 1024;
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+    /// What TLS made of it.
+    static OPENED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What came in.
@@ -60,12 +64,24 @@ pub struct Link {
     peer: SocketAddr,
     framing: Option<Framing>,
     carriage: Carriage,
+    /// Nothing has been read.
+    is_fresh: bool,
 }
 
 #[derive(Debug)]
 enum Stream {
     Socket(Arc<TcpStream>),
+    Sealed(Box<Sealed>),
     Pipe(Near),
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Stream {
+        match socket {
+            Socket::Plain(stream) => Stream::Socket(Arc::new(stream)),
+            Socket::Secure(stream) => Stream::Sealed(Box::new(Sealed::new(*stream))),
+        }
+    }
 }
 
 /// The writing half of a [`Link`].
@@ -92,34 +108,32 @@ impl Wire {
 }
 
 impl Link {
-    /// A plain TCP stream.
-    pub fn tcp(stream: TcpStream, peer: SocketAddr) -> Link {
-        let stream = Stream::Socket(Arc::new(stream));
-        Link { stream, peer, framing: None, carriage: Carriage::Bare }
+    /// STOMP as it is.
+    pub fn tcp(socket: Socket, peer: SocketAddr) -> Link {
+        Link { stream: socket.into(), peer, framing: None, carriage: Carriage::Bare, is_fresh: true }
     }
 
     /// A WebSocket after its handshake.
-    pub fn websocket(stream: TcpStream, peer: SocketAddr, framing: Framing) -> Link {
-        let stream = Stream::Socket(Arc::new(stream));
-        Link { stream, peer, framing: Some(framing), carriage: Carriage::Message }
+    pub fn websocket(socket: Socket, peer: SocketAddr, framing: Framing) -> Link {
+        Link { framing: Some(framing), carriage: Carriage::Message, ..Link::tcp(socket, peer) }
     }
 
     /// A WebSocket on which SockJS is spoken, and was begun.
-    pub fn sockjs_websocket(stream: TcpStream, peer: SocketAddr, framing: Framing) -> Link {
-        Link { carriage: Carriage::Array, ..Link::websocket(stream, peer, framing) }
+    pub fn sockjs_websocket(socket: Socket, peer: SocketAddr, framing: Framing) -> Link {
+        Link { carriage: Carriage::Array, ..Link::websocket(socket, peer, framing) }
     }
 
     /// The near end of a pipe to a SockJS session.
     pub fn pipe(near: Near, peer: SocketAddr) -> Link {
-        Link { stream: Stream::Pipe(near), peer, framing: None, carriage: Carriage::Message }
+        Link { stream: Stream::Pipe(near), peer, framing: None, carriage: Carriage::Message, is_fresh: true }
     }
 
     /// What it is.
     pub fn kind(&self) -> Kind {
         match (&self.stream, self.carriage) {
             (Stream::Pipe(_), _) => Kind::Sockjs,
-            (Stream::Socket(_), Carriage::Bare) => Kind::Tcp,
-            (Stream::Socket(_), Carriage::Message | Carriage::Array) => Kind::WebSocket,
+            (_, Carriage::Bare) => Kind::Tcp,
+            (_, Carriage::Message | Carriage::Array) => Kind::WebSocket,
         }
     }
 
@@ -132,7 +146,7 @@ impl Link {
     pub fn answering(&self) -> Option<Answering> {
         match &self.stream {
             Stream::Pipe(near) => Some(near.answering()),
-            Stream::Socket(_) => self.framing.is_some().then_some(Answering::Client),
+            Stream::Socket(_) | Stream::Sealed(_) => self.framing.is_some().then_some(Answering::Client),
         }
     }
 
@@ -156,6 +170,7 @@ impl Link {
         }
         match &self.stream {
             Stream::Socket(stream) => stream.readable().await,
+            Stream::Sealed(sealed) => sealed.readable().await,
             Stream::Pipe(near) => {
                 near.readable().await;
                 Ok(())
@@ -170,6 +185,7 @@ impl Link {
     pub async fn writable(&self) -> io::Result<()> {
         match &self.stream {
             Stream::Socket(stream) => stream.writable().await,
+            Stream::Sealed(sealed) => sealed.writable().await,
             Stream::Pipe(near) => {
                 near.writable().await;
                 Ok(())
@@ -178,52 +194,42 @@ impl Link {
     }
 
     /// Reads once. What the transport itself has to answer is appended to `outbound`.
-    pub fn receive(&mut self, outbound: &mut Vec<u8>, mut sink: impl FnMut(Inbound<'_>)) -> Received {
-        let stream = match &self.stream {
-            Stream::Pipe(near) => return near.receive(sink),
-            Stream::Socket(stream) => stream,
-        };
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let pending = self.framing.as_ref().is_some_and(Framing::has_input);
-            let (count, read) = match read(stream, buffer) {
-                Ok(0) => (0, Received::End),
-                Ok(count) => (count, Received::Some),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
-                Err(_) => (0, Received::End),
-            };
-            if count == 0 && !pending {
-                return read;
-            }
-            match &mut self.framing {
-                None => sink(Inbound::Bytes(&buffer[..count])),
-                Some(framing) => {
-                    let mut broken = None;
-                    let unwrapped = |inbound: Inbound<'_>| match (self.carriage, inbound) {
-                        (Carriage::Array, Inbound::Bytes(bytes)) if broken.is_none() => {
-                            broken = texts(bytes, &mut sink).err();
-                        }
-                        (Carriage::Array, Inbound::Bytes(_)) => {}
-                        (_, inbound) => sink(inbound),
-                    };
-                    if let Err(error) = framing.receive(&buffer[..count], outbound, unwrapped) {
-                        return Received::Broken { code: websocket::close_code(&error), reason: error.to_string() };
-                    }
-                    if let Some(broken) = broken {
-                        return Received::Broken { code: 1007, reason: broken.to_string() };
-                    }
+    pub fn receive(&mut self, outbound: &mut Vec<u8>, sink: impl FnMut(Inbound<'_>)) -> Received {
+        let Link { stream, framing, carriage, .. } = self;
+        let framing = framing.as_mut();
+        match stream {
+            Stream::Pipe(near) => near.receive(sink),
+            Stream::Socket(stream) => READ_BUFFER.with_borrow_mut(|buffer| {
+                let (count, read) = match read(stream, buffer) {
+                    Ok(0) => (0, Received::End),
+                    Ok(count) => (count, Received::Some),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
+                    Err(_) => (0, Received::End),
+                };
+                if std::mem::take(&mut self.is_fresh) && tls::is_hello(&buffer[..count]) {
+                    tls::log_misdirected("stomp", self.peer);
+                    return Received::Broken { code: 1002, reason: "TLS on a port without it".to_owned() };
                 }
-            }
-            if read == Received::Nothing { Received::Some } else { read }
-        })
+                unwrap(framing, *carriage, &buffer[..count], read, outbound, sink)
+            }),
+            Stream::Sealed(sealed) => READ_BUFFER.with_borrow_mut(|buffer| {
+                OPENED.with_borrow_mut(|opened| {
+                    opened.clear();
+                    let read = sealed.receive(buffer, opened);
+                    unwrap(framing, *carriage, opened, read, outbound, sink)
+                })
+            }),
+        }
     }
 
-    /// Writes what the socket takes now.
+    /// Writes what the socket takes now. The next write begins with the first byte that was not taken.
     ///
     /// # Errors
     /// `WouldBlock` if it takes nothing; else those of the socket.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.stream {
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stream {
             Stream::Socket(stream) => stream.try_write(bytes),
+            Stream::Sealed(sealed) => sealed.try_write(bytes),
             Stream::Pipe(near) => near.writer().try_write(bytes),
         }
     }
@@ -243,20 +249,23 @@ impl Link {
     }
 
     /// Says that nothing more will be written.
-    pub fn finish(&self) {
-        match &self.stream {
+    pub fn finish(&mut self) {
+        match &mut self.stream {
             // A socket that is gone already has nothing to be told.
             Stream::Socket(stream) => drop(SockRef::from(&**stream).shutdown(Shutdown::Write)),
+            Stream::Sealed(sealed) => sealed.finish(),
             Stream::Pipe(near) => near.finish(),
         }
     }
 
-    /// The writing half, for those who write without this link's task.
-    pub fn wire(&self) -> Wire {
-        Wire(match &self.stream {
-            Stream::Socket(stream) => WireTo::Socket(stream.clone()),
-            Stream::Pipe(near) => WireTo::Pipe(near.writer()),
-        })
+    /// The writing half, for those who write without this link's task. TLS has none: what is written there is sealed
+    /// for this link alone, in the order in which it is written.
+    pub fn wire(&self) -> Option<Wire> {
+        match &self.stream {
+            Stream::Socket(stream) => Some(Wire(WireTo::Socket(stream.clone()))),
+            Stream::Sealed(_) => None,
+            Stream::Pipe(near) => Some(Wire(WireTo::Pipe(near.writer()))),
+        }
     }
 
     /// A shared, framed message as this link carries it.
@@ -299,6 +308,41 @@ impl Link {
     }
 }
 
+/// Takes STOMP out of what was read, and says how the read ended.
+fn unwrap(
+    framing: Option<&mut Framing>,
+    carriage: Carriage,
+    bytes: &[u8],
+    read: Received,
+    outbound: &mut Vec<u8>,
+    mut sink: impl FnMut(Inbound<'_>),
+) -> Received {
+    let pending = framing.as_ref().is_some_and(|framing| framing.has_input());
+    if bytes.is_empty() && !pending {
+        return read;
+    }
+    match framing {
+        None => sink(Inbound::Bytes(bytes)),
+        Some(framing) => {
+            let mut broken = None;
+            let unwrapped = |inbound: Inbound<'_>| match (carriage, inbound) {
+                (Carriage::Array, Inbound::Bytes(bytes)) if broken.is_none() => {
+                    broken = texts(bytes, &mut sink).err();
+                }
+                (Carriage::Array, Inbound::Bytes(_)) => {}
+                (_, inbound) => sink(inbound),
+            };
+            if let Err(error) = framing.receive(bytes, outbound, unwrapped) {
+                return Received::Broken { code: websocket::close_code(&error), reason: error.to_string() };
+            }
+            if let Some(broken) = broken {
+                return Received::Broken { code: 1007, reason: broken.to_string() };
+            }
+        }
+    }
+    if read == Received::Nothing { Received::Some } else { read }
+}
+
 /// What a client of SockJS sent in one WebSocket message; an empty one says nothing.
 fn texts(message: &[u8], sink: &mut impl FnMut(Inbound<'_>)) -> Result<(), Broken> {
     if message.is_empty() {
@@ -311,7 +355,7 @@ fn texts(message: &[u8], sink: &mut impl FnMut(Inbound<'_>)) -> Result<(), Broke
 
 /// Reads what is there. A read that does not fill the buffer has emptied the socket (`epoll(7)`), so
 /// the socket counts as empty until it says otherwise, and nobody has to read again to find nothing.
-fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     let read = stream.try_io(Interest::READABLE, || {
         count = stream.try_read(buffer)?;

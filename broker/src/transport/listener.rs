@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::Socket;
+use super::admission::Admission;
 use crate::shutdown::Shutdown;
 
 /// Connections the kernel holds until they are taken: a whole school may return in the same second.
@@ -26,7 +28,7 @@ const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_se
 /// # Errors
 /// Those of the system, such as an address in use.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -53,12 +55,18 @@ impl Tuning {
     }
 }
 
-/// Takes connections until the broker stops, each in a task of its own.
-pub async fn accept<Serve, Served>(listener: TcpListener, tuning: Tuning, shutdown: Arc<Shutdown>, serve: Serve)
-where
-    Serve: Fn(TcpStream, SocketAddr) -> Served,
+/// Takes connections until the broker stops, each in a task of its own. `admission` comes before `serve`.
+pub async fn accept<Serve, Served>(
+    listener: TcpListener,
+    tuning: Tuning,
+    admission: Admission,
+    shutdown: Arc<Shutdown>,
+    serve: Serve,
+) where
+    Serve: Fn(Socket, SocketAddr) -> Served + Send + Sync + 'static,
     Served: Future<Output = ()> + Send + 'static,
 {
+    let (admission, serve) = (Arc::new(admission), Arc::new(serve));
     for taken in 1_u64.. {
         if taken.is_multiple_of(ACCEPTED_AT_ONCE) {
             tokio::task::yield_now().await;
@@ -70,7 +78,17 @@ where
         match accepted {
             Ok((stream, peer)) => {
                 tuning.apply(&stream);
-                tokio::spawn(serve(stream, peer));
+                if admission.is_open() {
+                    tokio::spawn(serve(Socket::Plain(stream), peer));
+                    continue;
+                }
+                let (admission, serve) = (admission.clone(), serve.clone());
+                tokio::spawn(async move {
+                    if let Some((socket, peer)) = admission.admit(stream, peer).await {
+                        // In a task of its own, which has no room for what was needed before.
+                        tokio::spawn(serve(socket, peer));
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot take a connection; trying again");

@@ -2,12 +2,17 @@
 //!
 //! Never here: STOMP frames and what they mean, people, classrooms.
 
+pub mod admission;
 pub mod kind;
 pub mod link;
 pub mod listener;
 pub mod pipe;
+pub mod proxy_protocol;
+mod socket;
 pub mod sockjs;
+pub mod tls;
 pub mod websocket;
 
 pub use kind::{Carriage, Kind};
 pub use link::{Inbound, Link, Received, Wire};
+pub use socket::Socket;

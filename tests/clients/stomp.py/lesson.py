@@ -1,6 +1,7 @@
 """What the scripts share: a stomp.py connection whose frames come out of a queue."""
 
 import json
+import os
 import queue
 import sys
 
@@ -49,6 +50,8 @@ def connected(address, version, login, **headers):
     """A connection and its frames, once CONNECTED has come."""
     host, port = address.rsplit(":", 1)
     connection = CONNECTIONS[version]([(host, int(port))])
+    if "HOMEROOM_CA" in os.environ:
+        connection.set_ssl([(host, int(port))], ca_certs=os.environ["HOMEROOM_CA"])
     frames = Frames()
     connection.set_listener("frames", frames)
     connection.connect(login, "secret", headers=headers)
