@@ -157,6 +157,9 @@ async fn a_client_that_was_generated_from_it_works() {
     let broker = Broker::start().await;
     let (address, directory) = (format!("http://{}", broker.http()), broker.setup().directory());
     let mut client = node_client("openapi", "generated.js", &[&address, directory.to_str().expect("UTF-8")]);
+    for event in ["generated", "compiled"] {
+        client.until(event).await;
+    }
     let read = client.until("read").await;
     assert_eq!(read["body"], "What is 7 x 8?", "{read}");
     assert!(client.ended().await.success());

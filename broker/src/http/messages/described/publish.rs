@@ -72,7 +72,7 @@ fn parameters(settings: &Settings) -> Vec<Value> {
         query(
             "header",
             &format!(
-                "`name:value`, a header of your own, as often as needed; all headers together up to {} of {} bytes \
+                "`name:value`, a header of your own, as often as needed; up to {} headers and {} bytes in all \
                  (`limits.header_count`, `limits.header_bytes`), without control characters.",
                 limits.header_count, limits.header_bytes
             ),
