@@ -92,8 +92,8 @@ async fn pages_of_other_sites_do_not_measure_and_a_stop_ends_it() {
     assert!(broker.exited().await.success());
 }
 
-/// Something that answers each connection with these bytes, again and again if `endless`.
-async fn hostile(bytes: &'static [u8], endless: bool) -> String {
+/// Something that answers each connection with these bytes, once, again and again, or drop by drop for ever.
+async fn hostile(bytes: &'static [u8], manner: Manner) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
@@ -101,12 +101,22 @@ async fn hostile(bytes: &'static [u8], endless: bool) -> String {
             tokio::spawn(async move {
                 let mut question = [0; 1024];
                 let _ = stream.read(&mut question).await;
-                while stream.write_all(bytes).await.is_ok() && endless {}
+                while stream.write_all(bytes).await.is_ok() && manner == Manner::Endless {}
+                while manner == Manner::Drips && stream.write_all(b":").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             });
         }
     });
     url
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Once,
+    Endless,
+    Drips,
 }
 
 async fn doctor(url: &str) -> Output {
@@ -118,17 +128,25 @@ async fn doctor(url: &str) -> Output {
 #[tokio::test]
 async fn whatever_answers_the_command_ends_and_keeps_the_terminal_clean() {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX: \r\n\r\n{\"server_time\":";
+    const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
     let runs = [
-        (b"".as_slice(), false),
-        (b"HTTP/1.1 200 OK\r\nX-Endless: yes\r\n", false),
-        (b"X-Endless: yes\r\n", true),
-        (HEAD, true),
-        (b"HTTP/1.1 403 \x1b[2J\x07\r\nContent-Type: application/problem+json\r\n\r\n{\"code\":99999999999}", false),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x1b[31m", true),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n\x1b]0;\x07", true),
+        (EVENTS, Manner::Drips),
+        (b"".as_slice(), Manner::Once),
+        (b"HTTP/1.1 200 OK\r\nX-Endless: yes\r\n", Manner::Once),
+        (b"X-Endless: yes\r\n", Manner::Endless),
+        (HEAD, Manner::Endless),
+        (
+            b"HTTP/1.1 403 \x1b[2J\x07\r\nContent-Type: application/problem+json\r\n\r\n{\"code\":99999999999}",
+            Manner::Once,
+        ),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x1b[31m",
+            Manner::Endless,
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n\x1b]0;\x07", Manner::Endless),
     ];
-    let runs = runs.map(|(bytes, endless)| async move {
-        let output = doctor(&hostile(bytes, endless).await).await;
+    let runs = runs.map(|(bytes, manner)| async move {
+        let output = doctor(&hostile(bytes, manner).await).await;
         let shown = [output.stdout, output.stderr].concat();
         let shown = String::from_utf8(shown).expect("UTF-8");
         assert_eq!(output.status.code(), Some(1), "{shown}");

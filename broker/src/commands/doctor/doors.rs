@@ -127,9 +127,9 @@ async fn spread(target: &Target) -> Result<Result<f64, Door>, Fault> {
     if response.status() != StatusCode::OK {
         return Ok(Err(refused(response).await));
     }
-    let mut events = Events::new(response.into_body());
+    let mut events = Events::new(response.into_body(), within);
     let mut came = Vec::new();
-    while let Some(names) = events.next(within).await? {
+    while let Some(names) = events.next().await? {
         came.extend(names.iter().filter(|name| *name == "tick").map(|_| Instant::now()));
     }
     let all = came.len() > TICKS_SECONDS as usize;
@@ -144,8 +144,8 @@ async fn first_event(target: &Target) -> Result<Option<f64>, Fault> {
     let mut line = Line::open(target).await?;
     let began = Instant::now();
     let response = line.ask(Method::GET, "/v1/doctor/ticks?seconds=0", "", WITHIN).await?;
-    let mut events = Events::new(response.into_body());
-    while let Some(names) = events.next(WITHIN).await? {
+    let mut events = Events::new(response.into_body(), WITHIN);
+    while let Some(names) = events.next().await? {
         if !names.is_empty() {
             return Ok(Some(milliseconds(began)));
         }

@@ -3,28 +3,32 @@
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::line::{BYTES_MAX, Fault, piece};
 
-/// Reads the names of events.
+/// Reads the names of events, until its time is over.
 pub(super) struct Events {
     body: Incoming,
+    until: Instant,
     /// What came behind the last line that was whole.
     rest: Vec<u8>,
     bytes: usize,
 }
 
 impl Events {
-    pub(super) fn new(body: Incoming) -> Events {
-        Events { body, rest: Vec::new(), bytes: 0 }
+    /// Of an answer that may take `within` from now on.
+    pub(super) fn new(body: Incoming, within: Duration) -> Events {
+        Events { body, until: Instant::now() + within, rest: Vec::new(), bytes: 0 }
     }
 
     /// The names of the events that the next bytes bring, perhaps none; `None` at the end.
     ///
     /// # Errors
-    /// That nothing came within the time, that it broke off, or that it is more than any doctor asks for.
-    pub(super) async fn next(&mut self, within: Duration) -> Result<Option<Vec<String>>, Fault> {
-        let Some(bytes) = piece(&mut self.body, within).await? else { return Ok(None) };
+    /// That the time is over, that it broke off, or that it is more than any doctor asks for.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, Fault> {
+        let piece = tokio::time::timeout_at(self.until, piece(&mut self.body)).await;
+        let Some(bytes) = piece.map_err(|_| Fault::Silent)?? else { return Ok(None) };
         self.bytes += bytes.len();
         if self.bytes > BYTES_MAX {
             return Err(Fault::TooLarge);

@@ -90,33 +90,32 @@ impl Line {
             headers.insert(header::ORIGIN, text(&self.target.origin()));
         }
         *request.method_mut() = method;
-        if self.sender.ready().await.is_err() {
-            // Not everything keeps connections open between two questions.
-            *self = Line::open(&self.target).await?;
-        }
-        let asking = tokio::time::timeout(within, self.sender.send_request(request)).await;
-        asking.map_err(|_| Fault::Silent)?.map_err(|_| Fault::Broken)
+        let asking = async {
+            if self.sender.ready().await.is_err() {
+                // Not everything keeps connections open between two questions.
+                *self = Line::open(&self.target).await?;
+            }
+            self.sender.send_request(request).await.map_err(|_| Fault::Broken)
+        };
+        tokio::time::timeout(within, asking).await.map_err(|_| Fault::Silent)?
     }
 }
 
 /// The next bytes of an answer; `None` at its end.
-pub(super) async fn piece(body: &mut Incoming, within: Duration) -> Result<Option<Bytes>, Fault> {
-    let reading = async {
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() {
-                return Ok(Some(data));
-            }
+pub(super) async fn piece(body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() {
+            return Ok(Some(data));
         }
-        Ok(None)
-    };
-    tokio::time::timeout(within, reading).await.map_err(|_| Fault::Silent)?
+    }
+    Ok(None)
 }
 
 /// All of an answer that is not late on purpose.
 pub(super) async fn whole(mut body: Incoming, within: Duration) -> Result<Bytes, Fault> {
     let reading = async {
         let mut whole = BytesMut::new();
-        while let Some(bytes) = piece(&mut body, within).await? {
+        while let Some(bytes) = piece(&mut body).await? {
             if whole.len() + bytes.len() > BYTES_MAX {
                 return Err(Fault::TooLarge);
             }

@@ -47,9 +47,9 @@ pub(super) async fn http(target: &Target, time: Duration) -> Quiet {
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => return cut(asked),
         _ => return Quiet::Untried,
     }
-    let (mut events, mut heard) = (Events::new(response.into_body()), asked);
+    let (mut events, mut heard) = (Events::new(response.into_body(), within), asked);
     loop {
-        match events.next(within).await {
+        match events.next().await {
             Ok(Some(names)) if names.iter().any(|name| name == "end") => {
                 return Quiet::Open { seconds: time.as_secs_f64() };
             }
