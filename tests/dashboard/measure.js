@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 
 import { machine, versions } from "../comparison/machine.js";
@@ -20,6 +21,9 @@ Measures what the four ways of broker/DASHBOARD.md cost.
   --every TIME     between two updates [10s]
   --for TIME       how long each is measured [60s]
   --poll TIME      of short polling [2s]
+  --together       all ways of a round at once, each with a broker of its own, their updates spread over the interval:
+                   a round takes little more than a minute, and CPU time is still that of each broker
+  --more           add the rounds to those in results.json
   --out FILE       write the results there, and leave the page and the picture as they are
   --report         measure nothing: make the table and the picture from results.json
 
@@ -38,6 +42,8 @@ const { values: flags } = parseArgs({
     every: { type: "string", default: "10s" },
     for: { type: "string", default: "60s" },
     poll: { type: "string", default: "2s" },
+    together: { type: "boolean", default: false },
+    more: { type: "boolean", default: false },
     out: { type: "string" },
     report: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -60,14 +66,16 @@ async function write(report) {
 
 /** What is known after each round: whoever ends it early has the rounds before. */
 async function* measured() {
-  const { rounds, clients, every, poll } = flags;
-  const settings = { clients: Number(clients), every, for: flags.for, poll };
-  const measurements = [];
-  for (let round = 1; round <= Number(rounds); round += 1) {
-    for (const way of WAYS) {
-      console.error(`round ${round}: ${way.title}`);
-      measurements.push({ round, way: way.name, results: await once(way, settings) });
-    }
+  const { clients, every, poll, together } = flags;
+  const settings = { clients: Number(clients), every, for: flags.for, poll, together };
+  const before = flags.more ? JSON.parse(await readFile(RESULTS, "utf8")) : { rounds: 0, settings, measurements: [] };
+  if (JSON.stringify(before.settings) !== JSON.stringify(settings)) {
+    throw new Error(`--more: results.json was measured with ${JSON.stringify(before.settings)}; use the same`);
+  }
+  const { measurements } = before;
+  for (let round = before.rounds + 1; round <= before.rounds + Number(flags.rounds); round += 1) {
+    const one = async (way) => ({ round, way: way.name, results: await once(way, settings) });
+    measurements.push(...(await (together ? atOnce : inTurn)(one, parseFloat(every))));
     yield {
       measured: new Date().toISOString().slice(0, 10),
       rounds: round,
@@ -77,6 +85,20 @@ async function* measured() {
       measurements,
     };
   }
+}
+
+async function inTurn(one) {
+  const all = [];
+  for (const way of WAYS) {
+    console.error(way.title);
+    all.push(await one(way));
+  }
+  return all;
+}
+
+function atOnce(one, everySeconds) {
+  const share = (1000 * everySeconds) / WAYS.length;
+  return Promise.all(WAYS.map((way, index) => pause(index * share).then(() => one(way))));
 }
 
 /** One measurement on a broker of its own. */

@@ -12,11 +12,13 @@ export function table(report) {
     ...[head, rule, ...lines].map((line) => `| ${line.join(" | ")} |`),
     "",
     `One update every ${time(every)}; short polling asks ${time(poll)} after each answer. Medians of ${report.rounds} rounds (range), each`,
-    `measured for ${time(report.settings.for)} and scaled to an hour, on a broker of its own.`,
+    `measured for ${time(report.settings.for)} and scaled to an hour, on a broker of its own${atOnce(report)}.`,
     ...machine(report),
     "",
   ].join("\n");
 }
+
+const atOnce = ({ settings }) => (settings.together ? ", all at the same time" : "");
 
 function machine({ machine, versions, measured }) {
   const memory = `${(machine.memory_bytes / 2 ** 30).toFixed(0)} GiB`;

@@ -139,6 +139,11 @@ async fn pages_of_each_way_have_every_update_once() {
         assert!(doors["bytes_received"].as_u64() > Some(100 * 20), "{doors}");
         assert!(doors["thousand_hours"]["cpu_seconds"].is_f64(), "{doors}");
     }
+    for _ in 0..2 {
+        let flags = "--way short --clients 2 --every 0.1s --for 0.3s --poll 0.05s --destination /topic/shop";
+        let again = results("doors", flags, &url, &pid).await;
+        assert_eq!((&again["deliveries"], &again["repeated"]), (&6.into(), &0.into()), "{again}");
+    }
     let nobody = results("doors", "--way events --clients 0 --every 0.1s --for 0.5s", &url, &pid).await;
     assert_eq!((&nobody["deliveries"], &nobody["bytes_sent"]), (&0.into(), &0.into()), "{nobody}");
 }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Failure;
-use super::flags::{Trial, seconds};
+use super::flags::{Target, Trial, seconds};
 use super::process::{Process, make_room};
 use super::progress::Progress;
 use super::report::{Results, Stretch};
@@ -141,8 +141,7 @@ fn one(flags: &Flags, way: Way) -> Result<(), Failure> {
     let mut target = flags.trial.target.clone();
     target.subscribe_headers.push(("x-stream-offset".to_owned(), "first".to_owned()));
     let speech = Speech::new(&target)?;
-    // A destination of its own: each page begins with the whole list.
-    let destination = format!("{}/top-seller", speech.destination()?);
+    let destination = list(&speech, &target)?;
     let stage = Stage {
         way,
         asking: Asking::new(speech.authority(), &destination),
@@ -181,6 +180,16 @@ fn one(flags: &Flags, way: Way) -> Result<(), Failure> {
         results.bytes("rss_bytes_per_client", each, "server memory each");
     }
     results.tell("doors", &flags.trial, flags, &spent)
+}
+
+/// A list of its own, which every page has from the beginning.
+fn list(speech: &Speech, target: &Target) -> Result<String, Failure> {
+    let room = speech.destination()?;
+    if target.destination.is_none() {
+        return Ok(format!("{room}/top-seller"));
+    }
+    let random = getrandom::u32().map_err(|error| Failure::new(format!("There is no randomness: {error}.")))?;
+    Ok(format!("{room}/top-seller-{random:08x}"))
 }
 
 /// Lets time pass with nothing to tell.
