@@ -89,7 +89,7 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     let ways_in = WaysIn::open(&services, &mut tasks).map_err(RunError::Certificate)?;
     tracing::info!("the lesson page is at {}://{}", ways_in.scheme(), addresses.http);
-    listeners.serve(&services, ways_in, &mut tasks);
+    listeners.serve(&services, &ways_in, &mut tasks);
     started(&addresses);
     let failure = tokio::select! {
         () = shutdown => None,
@@ -127,7 +127,7 @@ impl Listeners {
         }
     }
 
-    fn serve(self, services: &Arc<Services>, ways_in: WaysIn, tasks: &mut JoinSet<()>) {
+    fn serve(self, services: &Arc<Services>, ways_in: &WaysIn, tasks: &mut JoinSet<()>) {
         let settings = &services.settings;
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();

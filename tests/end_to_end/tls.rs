@@ -264,3 +264,28 @@ async fn frames_come_whole_however_the_records_are_cut() {
         heard.push_str(std::str::from_utf8(&bytes[..count]).expect("text"));
     }
 }
+
+#[tokio::test]
+async fn endless_changes_of_keys_cost_no_memory() {
+    const CHANGES: usize = 20_000;
+    let authority = Authority::new();
+    let broker = Setup::default().tls(&authority).start().await;
+    let mut stream = authority.connect(broker.stomp()).await.expect("TLS");
+    let mut bytes = vec![0; 4096];
+    stream.write_all(b"CONNECT\naccept-version:1.2\nhost:school\n\n\0").await.expect("written");
+    within("CONNECTED", DEADLINE, stream.read(&mut bytes)).await.expect("open");
+    let before = broker.resident_bytes();
+    for number in 0..CHANGES {
+        stream.get_mut().1.refresh_traffic_keys().expect("TLS 1.3");
+        if number % 100 == 0 {
+            stream.flush().await.expect("sent");
+        }
+    }
+    let asked = b"SEND\ndestination:/topic/7b\nreceipt:r\n\nstill here\0";
+    stream.write_all(asked).await.expect("written");
+    let count = within("RECEIPT", DEADLINE, stream.read(&mut bytes)).await.expect("open");
+    assert!(bytes[..count].starts_with(b"RECEIPT"), "{}", String::from_utf8_lossy(&bytes[..count]));
+    let grown = broker.resident_bytes().saturating_sub(before);
+    println!("{CHANGES} changes of keys: {} kB", grown / 1024);
+    assert!(grown < 4 << 20, "grew by {grown} bytes");
+}

@@ -1,6 +1,7 @@
 //! What each listener asks of those who come in, and who keeps its certificate fresh.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ impl WaysIn {
         let mut ways_in = WaysIn::announced(settings);
         match parts::tls_files(&settings.tls) {
             Some(files) => ways_in.encrypt(files, services, tasks)?,
+            // Without anything to reload, a terminal that is closed ends what runs in it, as ever.
+            None if std::io::stdin().is_terminal() => {}
             None => drop(tasks.spawn(without_any())),
         }
         Ok(ways_in)

@@ -20,10 +20,11 @@ export async function startBroker(test, settings = {}) {
     await rm(directory, { recursive: true, force: true });
   });
   const { address } = broker;
+  const secure = "HOMEROOM__TLS__KEY" in settings ? "s" : "";
   return {
     address,
-    url: `http://${address}`,
-    publisher: await publisher(test, `ws://${address}/ws`),
+    url: `http${secure}://${address}`,
+    publisher: await publisher(test, `ws${secure}://${address}/ws`),
     kill: () => broker.kill(),
     /** On the same address and the same directory. */
     restart: async () => (broker = await spawnBroker(directory, address, settings)),
@@ -55,7 +56,8 @@ function firstLine(stream) {
 /** A service that publishes; resolves when the broker has confirmed all. */
 async function publisher(test, url) {
   const client = new Client({
-    webSocketFactory: () => new WebSocket(url, ["v12.stomp"]),
+    // The certificate, if there is one, is the test's own.
+    webSocketFactory: () => new WebSocket(url, ["v12.stomp"], { rejectUnauthorized: false }),
     connectHeaders: { login: "service" },
     reconnectDelay: 0,
   });

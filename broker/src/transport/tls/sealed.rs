@@ -170,3 +170,7 @@ impl Write for Now<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "sealed_tests.rs"]
+mod tests;
