@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::auth::{Authenticator, Unusable};
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
@@ -58,6 +59,9 @@ pub enum RunError {
     /// A destination shape of the settings makes no sense.
     #[error("destinations.classrooms: {0}")]
     Rules(#[from] crate::router::DestinationError),
+    /// Nothing can be said about who may come in.
+    #[error(transparent)]
+    Access(#[from] Unusable),
     /// A write or sync failed; what was confirmed is safe, nothing more was taken.
     #[error("the store failed and took nothing more: {0}. Look at the disk before starting again.")]
     StoreFailed(String),
@@ -74,11 +78,13 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let settings = Arc::new(settings);
+    let access = Arc::new(Authenticator::open(&settings.access)?);
     let listeners = Listeners::bind(&settings)?;
     let addresses = listeners.addresses();
     let store = open_store(&settings).await?;
-    let services = services(settings.clone(), &store)?;
+    let services = services(settings.clone(), &store, access.clone())?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(access.keep_fresh());
     listeners.serve(&services, &mut tasks);
     tracing::info!("the lesson page is at http://{}", addresses.http);
     started(&addresses);
@@ -165,9 +171,9 @@ async fn open_store(settings: &Settings) -> Result<Store, RunError> {
     Ok(store)
 }
 
-fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
+fn services(settings: Arc<Settings>, store: &Store, access: Arc<Authenticator>) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
-    let metrics = Metrics::new(store.clone(), rooms.tally.clone());
+    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), access);
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)

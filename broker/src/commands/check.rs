@@ -5,13 +5,16 @@ use std::io::Write;
 use clap::Args;
 
 use super::failure::of_output;
-use super::{ConfigFlag, Failure};
+use super::{ConfigFlag, Failure, access};
+use crate::auth::Authenticator;
 use crate::settings::{Sources, load};
+use crate::telemetry;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Reads what `homeroom serve` would read: the file, then variables such as
-HOMEROOM__LISTEN__HTTP. Everything that is wrong is reported at once.
+HOMEROOM__LISTEN__HTTP, and the files of users, keys and secrets that they name.
+Everything that is wrong is reported at once.
 
 Examples:
   homeroom check                                  homeroom.toml in the working directory
@@ -32,6 +35,9 @@ pub(super) struct Flags {
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let sources = Sources::of_process(flags.config.config.clone(), Vec::new());
     let loaded = load(&sources)?;
+    // What is right and yet unwise is said in the words of a running broker.
+    telemetry::init(&loaded.settings.log, None).map_err(|error| Failure::usage(error.to_string()))?;
+    Authenticator::open(&loaded.settings.access).map_err(|unusable| access::problems(unusable, &loaded.entries))?;
     let text = match (flags.print, &sources.file) {
         (true, _) => loaded.to_string(),
         (false, Some(file)) => format!("The configuration is right: {}\n", file.display()),

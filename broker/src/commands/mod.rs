@@ -3,15 +3,19 @@
 //! A command gets parsed flags and ends with success or a [`Failure`]. Never
 //! here: how anything is done that a broker does by itself.
 
+mod access;
 mod bench;
 mod check;
 mod client;
 mod completions;
 mod failure;
+mod key;
 mod publish;
 mod serve;
 mod store;
 mod subscribe;
+mod token;
+mod user;
 
 use std::path::PathBuf;
 
@@ -38,6 +42,8 @@ Examples:
   homeroom publish /topic/7b/quiz 'Is 91 prime?'       send one message and wait until it is stored
   homeroom subscribe '/topic/7b/**' --rewind 10        see the last ten messages and what follows
   homeroom check --config homeroom.toml                is the configuration right?
+  homeroom user add alice --role student --classroom 7b
+                                                       who may come in, once access.users names a file
 
 Exit codes:
   0  done
@@ -56,6 +62,12 @@ enum Command {
     Check(check::Flags),
     /// Look into a data directory while no broker has it open.
     Store(store::Flags),
+    /// Add, remove and list users with passwords.
+    User(user::Flags),
+    /// Add, remove and list keys of services.
+    Key(key::Flags),
+    /// Make a token for somebody.
+    Token(token::Flags),
     /// Put a load on a broker and say what it costs, to size a machine or to compare.
     Bench(bench::Flags),
     /// Print a script that completes commands and flags in a shell.
@@ -74,6 +86,9 @@ impl Cli {
             Command::Subscribe(flags) => subscribe::run(&flags),
             Command::Check(flags) => check::run(&flags),
             Command::Store(flags) => store::run(&flags),
+            Command::User(flags) => user::run(&flags),
+            Command::Key(flags) => key::run(&flags),
+            Command::Token(flags) => token::run(&flags),
             Command::Bench(flags) => bench::run(&flags),
             Command::Completions(flags) => completions::run(&flags),
         }
