@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::auth::{Authenticator, Unusable};
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
@@ -66,6 +67,9 @@ pub enum RunError {
     /// A destination shape of the settings makes no sense.
     #[error("destinations.classrooms: {0}")]
     Rules(#[from] crate::router::DestinationError),
+    /// Nothing can be said about who may come in.
+    #[error(transparent)]
+    Access(#[from] Unusable),
     /// A write or sync failed; what was confirmed is safe, nothing more was taken.
     #[error("the store failed and took nothing more: {0}. Look at the disk before starting again.")]
     StoreFailed(String),
@@ -82,11 +86,13 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let settings = Arc::new(settings);
+    let access = Arc::new(Authenticator::open(&settings.access)?);
     let listeners = Listeners::bind(&settings)?;
     let addresses = listeners.addresses();
     let store = open_store(&settings).await?;
-    let services = services(settings.clone(), &store)?;
+    let services = services(settings.clone(), &store, access.clone())?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(access.keep_fresh());
     let ways_in = WaysIn::open(&services, &mut tasks).map_err(RunError::Certificate)?;
     tracing::info!("the lesson page is at {}://{}", ways_in.scheme(), addresses.http);
     listeners.serve(&services, &ways_in, &mut tasks);
@@ -177,9 +183,13 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, RunError> {
     Ok(store)
 }
 
-pub(crate) fn services(settings: Arc<Settings>, store: &Store) -> Result<Arc<Services>, RunError> {
+pub(crate) fn services(
+    settings: Arc<Settings>,
+    store: &Store,
+    access: Arc<Authenticator>,
+) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
-    let metrics = Metrics::new(store.clone(), rooms.tally.clone());
+    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), access);
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)

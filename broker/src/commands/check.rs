@@ -5,14 +5,17 @@ use std::io::Write;
 use clap::Args;
 
 use super::failure::of_output;
-use super::{ConfigFlag, Failure, certificate};
+use super::{ConfigFlag, Failure, access, certificate};
+use crate::auth::Authenticator;
 use crate::settings::{Sources, load};
+use crate::telemetry;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Reads what `homeroom serve` would read: the file, then variables such as
-HOMEROOM__LISTEN__HTTP. Everything that is wrong is reported at once. The files of
-[tls] are read and looked at as well: run it as the user that the broker runs as.
+HOMEROOM__LISTEN__HTTP, and the files that they name: of [tls], of users, keys and
+secrets. Run it as the user that the broker runs as. Everything that is wrong is
+reported at once.
 
 Examples:
   homeroom check                                  homeroom.toml in the working directory
@@ -36,6 +39,9 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     for warning in certificate::right(&loaded)? {
         eprintln!("Warning: {warning}");
     }
+    // What is right and yet unwise is said in the words of a running broker.
+    telemetry::init(&loaded.settings.log, None).map_err(|error| Failure::usage(error.to_string()))?;
+    Authenticator::open(&loaded.settings.access).map_err(|unusable| access::problems(unusable, &loaded.entries))?;
     let text = match (flags.print, &sources.file) {
         (true, _) => loaded.to_string(),
         (false, Some(file)) => format!("The configuration is right: {}\n", file.display()),

@@ -3,6 +3,7 @@
 //! A command gets parsed flags and ends with success or a [`Failure`]. Never
 //! here: how anything is done that a broker does by itself.
 
+mod access;
 mod bench;
 mod certificate;
 mod check;
@@ -10,12 +11,15 @@ mod client;
 mod completions;
 mod doctor;
 mod failure;
+mod key;
 mod openapi;
 mod publish;
 mod reach;
 mod serve;
 mod store;
 mod subscribe;
+mod token;
+mod user;
 
 use std::path::PathBuf;
 
@@ -43,6 +47,8 @@ Examples:
   homeroom subscribe '/topic/7b/**' --rewind 10        see the last ten messages and what follows
   homeroom doctor http://lessons.school.example:8080   do lessons get through from here?
   homeroom check --config homeroom.toml                is the configuration right?
+  homeroom user add alice --role student --classroom 7b
+                                                       who may come in, once access.users names a file
 
 Exit codes:
   0  done
@@ -61,6 +67,12 @@ enum Command {
     Check(check::Flags),
     /// Look into a data directory while no broker has it open.
     Store(store::Flags),
+    /// Add, remove and list users with passwords.
+    User(user::Flags),
+    /// Add, remove and list keys of services.
+    Key(key::Flags),
+    /// Make a token for somebody.
+    Token(token::Flags),
     /// Put a load on a broker and say what it costs, to size a machine or to compare.
     Bench(bench::Flags),
     /// Say what stands between here and a broker: which ways work, and what to ask of the school's IT.
@@ -83,6 +95,9 @@ impl Cli {
             Command::Subscribe(flags) => subscribe::run(&flags),
             Command::Check(flags) => check::run(&flags),
             Command::Store(flags) => store::run(&flags),
+            Command::User(flags) => user::run(&flags),
+            Command::Key(flags) => key::run(&flags),
+            Command::Token(flags) => token::run(&flags),
             Command::Bench(flags) => bench::run(&flags),
             Command::Doctor(flags) => doctor::run(&flags),
             Command::Openapi(flags) => openapi::run(&flags),

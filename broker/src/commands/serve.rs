@@ -8,9 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ConfigFlag, Failure, certificate};
-use crate::server::{self, Addresses};
-use crate::settings::{Flag, Loaded, Settings, Sources, load};
+use super::{ConfigFlag, Failure, access, certificate};
+use crate::server::{self, Addresses, RunError};
+use crate::settings::{Entry, Flag, Loaded, Settings, Sources, load};
 use crate::telemetry;
 
 #[derive(Args, Clone, Debug, Default)]
@@ -48,8 +48,9 @@ pub(super) struct Flags {
     /// Health and metrics, or "off" [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDRESS")]
     management: Option<String>,
-    /// Allow addresses that other machines can reach, although whoever reaches the broker may read
-    /// and send everything
+    /// Allow addresses that other machines can reach, although nobody has to show who they are: whoever
+    /// reaches the broker may read and send everything. Not needed once access.users, access.keys or
+    /// access.jwt is set
     #[arg(long)]
     open_to_anyone: bool,
     /// "human" or "json" [default: human]
@@ -75,18 +76,21 @@ impl Flags {
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let loaded = load(&Sources::of_process(flags.config.config.clone(), flags.settings()))?;
     certificate::usable(&loaded)?;
-    let Loaded { settings, .. } = loaded;
+    let Loaded { settings, entries } = loaded;
     let instead = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     telemetry::init(&settings.log, instead.as_deref()).map_err(|error| Failure::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("The runtime cannot be started: {error}.")))?;
-    runtime.block_on(broker(settings))
+    runtime.block_on(broker(settings, &entries))
 }
 
 /// Runs the broker until it is told to stop.
-async fn broker(settings: Settings) -> Result<(), Failure> {
+async fn broker(settings: Settings, entries: &[Entry]) -> Result<(), Failure> {
     let stop = stop_asked()?;
-    server::run(settings, announce, stop).await.map_err(|error| Failure::new(error.to_string()))
+    server::run(settings, announce, stop).await.map_err(|error| match error {
+        RunError::Access(unusable) => access::problems(unusable, entries).into(),
+        error => Failure::new(error.to_string()),
+    })
 }
 
 /// Tells scripts and tests, in one line on standard output, where the broker listens.

@@ -1,6 +1,7 @@
 //! What is counted. A registry is a value: several brokers run in one process.
 //! No label carries a user or a classroom; their number has no limit.
 
+mod access;
 mod groups;
 mod store;
 mod tls;
@@ -15,9 +16,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use self::access::AccessCounters;
 use self::groups::GroupCounters;
 use self::store::StoreCounters;
 pub use self::tls::{Handshake, TlsCounters};
+use crate::auth::Authenticator;
 use crate::classroom::group::Tally;
 use crate::transport::Kind;
 
@@ -97,11 +100,12 @@ struct TurnedAway {
 }
 
 impl Metrics {
-    /// Everything at nought; what `store` and `tally` count is read when it is asked for.
-    pub fn new(store: Store, tally: Arc<Tally>) -> Arc<Metrics> {
+    /// Everything at nought; what `store`, `tally` and `access` count is read when it is asked for.
+    pub fn new(store: Store, tally: Arc<Tally>, access: Arc<Authenticator>) -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("homeroom");
         registry.register_collector(Box::new(StoreCounters(store)));
         registry.register_collector(Box::new(GroupCounters(tally)));
+        registry.register_collector(Box::new(AccessCounters(access)));
         let connections = Family::<Transport, Gauge>::default();
         for kind in Kind::ALL {
             // There from the first scrape on, at nought.

@@ -8,8 +8,8 @@ use homeroom_storage::Retention;
 use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
-    ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Limits, Listen, Listener, Log, Presence,
-    Proxies, Queues, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls, rules,
+    Access, Claims, ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Jwt, Limits, Listen,
+    Listener, Log, Presence, Proxies, Queues, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls, rules,
 };
 
 /// Settings, and who said what.
@@ -77,6 +77,7 @@ fn read(reader: &mut Reader) -> Settings {
     presence(reader.section("presence"), &mut settings.presence);
     shutdown(reader.section("shutdown"), &mut settings.shutdown);
     log(reader.section("log"), &mut settings.log);
+    access(reader.section("access"), &mut settings.access);
     let kept = settings.retention;
     settings.classrooms = reader.each("classrooms", |section| classroom(section, kept));
     settings
@@ -253,6 +254,47 @@ fn log(mut section: Section<'_>, log: &mut Log) {
         })
     });
     section.read("format", &mut log.format);
+}
+
+fn access(mut section: Section<'_>, access: &mut Access) {
+    section.read("users", &mut access.users);
+    section.read("keys", &mut access.keys);
+    section.read("anonymous", &mut access.anonymous);
+    section.read_within("login_failures_per_account", &mut access.login_failures_per_account, 1..=10_000);
+    section.read_within("login_failures_per_address", &mut access.login_failures_per_address, 1..=1_000_000);
+    section.read_within("passwords_remembered", &mut access.passwords_remembered, Duration::ZERO..=DAY);
+    section.read_within("hashes_at_once", &mut access.hashes_at_once, 1..=64);
+    jwt(section.section("jwt"), &mut access.jwt);
+}
+
+fn jwt(mut section: Section<'_>, jwt: &mut Jwt) {
+    section.read("secret", &mut jwt.secret);
+    section.read("secret_file", &mut jwt.secret_file);
+    section.read("public_keys", &mut jwt.public_keys);
+    section.read("jwks_url", &mut jwt.jwks_url);
+    section.read_within("jwks_refresh", &mut jwt.jwks_refresh, SECOND..=DAY);
+    section.read("jwks_over_http", &mut jwt.jwks_over_http);
+    section.read_if("algorithms", &mut jwt.algorithms, |algorithms| match algorithms.is_empty() {
+        true => Err("Name at least one of \"HS256\", \"RS256\", \"ES256\" and \"EdDSA\".".to_owned()),
+        false => Ok(()),
+    });
+    section.read("issuer", &mut jwt.issuer);
+    section.read("audience", &mut jwt.audience);
+    section.read_within("leeway", &mut jwt.leeway, Duration::ZERO..=10 * MINUTE);
+    section.read("cookie", &mut jwt.cookie);
+    claims(section.section("claims"), &mut jwt.claims);
+}
+
+fn claims(mut section: Section<'_>, claims: &mut Claims) {
+    let is_name = |name: &String| match name.is_empty() || name.contains(char::is_control) {
+        true => Err("Write the name of a claim, for example \"role\" or \"realm_access.roles\".".to_owned()),
+        false => Ok(()),
+    };
+    section.read_if("user", &mut claims.user, is_name);
+    section.read_if("role", &mut claims.role, is_name);
+    section.read_if("classrooms", &mut claims.classrooms, is_name);
+    section.read_if("name", &mut claims.name, is_name);
+    section.read_if("id", &mut claims.id, is_name);
 }
 
 const KIB: u64 = 1 << 10;

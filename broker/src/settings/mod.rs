@@ -5,6 +5,7 @@
 //!
 //! Never here: sockets, files of the store, the rooms that use the values.
 
+mod access;
 mod classrooms;
 mod layers;
 mod load;
@@ -20,6 +21,7 @@ pub(crate) mod units;
 mod values;
 mod websocket_path;
 
+pub use access::{Access, Algorithm, Claims, CookieName, FileName, JwksUrl, Jwt, Role};
 pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
 pub use layers::{Flag, Sources};
 pub use load::{Loaded, load};

@@ -50,7 +50,7 @@ pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
     /// In the order of the file, then by key.
-    pub(super) fn sorted(mut problems: Vec<Problem>) -> Problems {
+    pub(crate) fn sorted(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_cached_key(|problem| (problem.source.line(), problem.key.clone()));
         Problems(problems)
     }

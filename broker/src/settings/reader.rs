@@ -74,6 +74,11 @@ impl Reader {
         self.problems.push(problem);
     }
 
+    /// The same for a secret, which is not repeated.
+    fn refuse_hidden(&mut self, key: &str, found: &Value, remedy: String) {
+        self.problems.push(Problem { source: source(found), key: key.to_owned(), value: None, remedy });
+    }
+
     /// Refuses every key that nobody has read.
     pub(super) fn refuse_unknown(&mut self) {
         let known: BTreeSet<&str> = self.entries.iter().map(|entry| entry.key.as_str()).collect();
@@ -116,6 +121,7 @@ impl Section<'_> {
             Some(found) => {
                 match T::read(found).and_then(|value| test(&value).map(|()| value)) {
                     Ok(value) => *place = value,
+                    Err(remedy) if T::IS_SECRET => self.reader.refuse_hidden(&path, found, remedy),
                     Err(remedy) => self.reader.refuse(&path, found, remedy),
                 }
                 source(found)

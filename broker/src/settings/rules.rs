@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::problem::{Problem, Source};
 use super::reader::Entry;
-use super::{ClassroomRule, Settings};
+use super::{Access, Algorithm, ClassroomRule, Jwt, Settings};
 
 /// Every rule that does not hold.
 pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
@@ -15,6 +15,7 @@ pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
         sizes(settings),
         times(settings),
         patterns(settings),
+        access(&settings.access),
     ];
     found.into_iter().flatten().filter_map(|broken| broken.blame(entries)).collect()
 }
@@ -57,14 +58,15 @@ fn listeners(settings: &Settings) -> Vec<(&'static str, SocketAddr)> {
     all.into_iter().filter_map(|(key, address)| Some((key, address?))).collect()
 }
 
-/// Nobody has to prove who they are yet, so nobody else may come near unless the operator says so.
+/// While nobody has to show who they are, nobody else may come near unless the operator says so.
 fn reachable(settings: &Settings) -> Vec<Broken> {
-    if settings.listen.open_to_anyone {
+    if settings.listen.open_to_anyone || settings.access.is_asked_for() {
         return Vec::new();
     }
     let others = listeners(settings).into_iter().filter(|(_, address)| !address.ip().to_canonical().is_loopback());
     let remedy = "Other machines can reach this address, and whoever reaches the broker may read and send everything. \
-                  Listen on 127.0.0.1, or allow it with --open-to-anyone (listen.open_to_anyone = true).";
+                  Say who may come in (access.users, access.keys or access.jwt), listen on 127.0.0.1, or allow it with \
+                  --open-to-anyone (listen.open_to_anyone = true).";
     others.map(|(key, _)| Broken::one(key, remedy)).collect()
 }
 
@@ -171,4 +173,50 @@ fn patterns(settings: &Settings) -> Vec<Broken> {
 
 fn hidden_by<'a>(rule: &ClassroomRule, earlier: &'a [ClassroomRule]) -> Option<&'a ClassroomRule> {
     earlier.iter().find(|other| other.matches.covers(&rule.matches.to_string()))
+}
+
+fn access(access: &Access) -> Vec<Broken> {
+    let mut broken = tokens(&access.jwt);
+    if access.anonymous.is_some() && !access.is_asked_for() {
+        let remedy = "As long as nobody has to show who they are, everybody may do everything, whatever their role: set \
+                      access.users, access.keys or access.jwt as well.";
+        broken.push(Broken::one("access.anonymous", remedy));
+    }
+    broken
+}
+
+fn tokens(jwt: &Jwt) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    if jwt.secret.is_some() && jwt.secret_file.is_some() {
+        let remedy = "There is one secret: leave out access.jwt.secret or access.jwt.secret_file.";
+        broken.push(Broken::two("access.jwt.secret", "access.jwt.secret_file", remedy));
+    }
+    if let Some(url) = jwt.jwks_url.as_ref().filter(|url| !url.is_https() && !url.is_loopback() && !jwt.jwks_over_http)
+    {
+        let remedy = format!(
+            "Whoever can change what comes from {} can let anybody in: write https://, or allow it with \
+             access.jwt.jwks_over_http = true.",
+            url.host()
+        );
+        broken.push(Broken::one("access.jwt.jwks_url", remedy));
+    }
+    let by_secret = jwt.algorithms.contains(&Algorithm::Hs256);
+    let by_key = jwt.algorithms.iter().any(|algorithm| *algorithm != Algorithm::Hs256);
+    if (jwt.has_secret() && !by_secret) || (jwt.has_public_keys() && !by_key) {
+        let remedy = "A secret checks HS256 alone, public keys the others: name what fits the keys you have, or leave \
+                      access.jwt.algorithms out.";
+        broken.push(Broken::one("access.jwt.algorithms", remedy));
+    }
+    if !jwt.has_keys() {
+        let without = [
+            ("access.jwt.issuer", jwt.issuer.is_some()),
+            ("access.jwt.audience", !jwt.audience.is_empty()),
+            ("access.jwt.cookie", jwt.cookie.is_some()),
+        ];
+        let remedy = "Nothing can check a token: set access.jwt.secret_file, access.jwt.public_keys or \
+                      access.jwt.jwks_url as well.";
+        let set = without.into_iter().filter(|(_, is_set)| *is_set).take(1);
+        broken.extend(set.map(|(key, _)| Broken::one(key, remedy)));
+    }
+    broken
 }

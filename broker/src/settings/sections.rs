@@ -8,8 +8,8 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Proxies, Sockjs, Start, Tls,
-    Unprefixed, WebSocketPath,
+    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Proxies, Sockjs, Start,
+    Tls, Unprefixed, WebSocketPath,
 };
 
 const KIB: u64 = 1 << 10;
@@ -52,6 +52,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// What is written to stderr.
     pub log: Log,
+    /// Who may come in.
+    pub access: Access,
 }
 
 impl Settings {
@@ -73,7 +75,7 @@ pub struct Listen {
     pub stomp: Option<SocketAddr>,
     /// Health and metrics; `None` is off.
     pub management: Option<SocketAddr>,
-    /// Allows addresses that other machines can reach although everyone may do everything.
+    /// Allows addresses that other machines can reach although nobody has to show who they are.
     pub open_to_anyone: bool,
 }
 

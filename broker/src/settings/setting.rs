@@ -10,13 +10,17 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    ClassroomPattern, ClassroomShape, ClientUrl, Durable, Engine, Listener, LogFormat, Network, Origin,
-    ParseValueError, Start, TlsVersion, Unprefixed, WebSocketPath, units,
+    Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, JwksUrl, Listener,
+    LogFormat, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed, WebSocketPath, units,
 };
+use crate::auth::Secret;
 
 /// A value of one key. Texts from the environment and from flags are read like
 /// the values of a file, so a number may also be written as a text.
 pub(super) trait Setting: Sized {
+    /// Whether no message may repeat the value.
+    const IS_SECRET: bool = false;
+
     /// The value, or what to write instead.
     fn read(value: &Value) -> Result<Self, String>;
 
@@ -173,18 +177,74 @@ impl Setting for Option<SocketAddr> {
     }
 }
 
-impl Setting for Option<ClientUrl> {
-    fn read(value: &Value) -> Result<Option<ClientUrl>, String> {
+/// A secret prints as `…`, which is too short to be taken for one.
+impl Setting for Option<Secret> {
+    const IS_SECRET: bool = true;
+
+    fn read(value: &Value) -> Result<Option<Secret>, String> {
         match text(value) {
             Some("off") => Ok(None),
-            text => parsed(text.unwrap_or_default()).map(Some),
+            Some(text) if text.len() >= 32 => Ok(Some(text.into())),
+            _ => Err(
+                "Write a text of at least 32 bytes, such as `openssl rand -base64 48` prints, or \"off\". Better: put \
+                      it into a file of its own, and name that in secret_file."
+                    .to_owned(),
+            ),
         }
     }
 
     fn written(&self) -> String {
-        quoted(self.as_ref().map_or("off", ClientUrl::as_str))
+        quoted(if self.is_some() { "…" } else { "off" })
     }
 }
+
+impl Setting for Option<PathBuf> {
+    fn read(value: &Value) -> Result<Option<PathBuf>, String> {
+        match text(value) {
+            Some("off") => Ok(None),
+            Some(path) if !path.is_empty() => Ok(Some(path.into())),
+            _ => Err("Write the path of a file, for example \"/etc/homeroom/file\", or \"off\".".to_owned()),
+        }
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.as_ref().map_or_else(|| "off".into(), |path| path.to_string_lossy()))
+    }
+}
+
+impl Setting for Option<String> {
+    fn read(value: &Value) -> Result<Option<String>, String> {
+        match text(value) {
+            Some("off") => Ok(None),
+            Some(text) if !text.is_empty() => Ok(Some(text.to_owned())),
+            _ => Err("Write a text between quotation marks, or \"off\".".to_owned()),
+        }
+    }
+
+    fn written(&self) -> String {
+        quoted(self.as_deref().unwrap_or("off"))
+    }
+}
+
+/// Values with a text form of their own, or `"off"`.
+macro_rules! settings_that_can_be_off {
+    ($($kind:ty),*) => {$(
+        impl Setting for Option<$kind> {
+            fn read(value: &Value) -> Result<Option<$kind>, String> {
+                match text(value) {
+                    Some("off") => Ok(None),
+                    text => parsed(text.unwrap_or_default()).map(Some),
+                }
+            }
+
+            fn written(&self) -> String {
+                quoted(&self.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string))
+            }
+        }
+    )*};
+}
+
+settings_that_can_be_off!(ClientUrl, CookieName, JwksUrl, Role);
 
 impl Setting for Option<usize> {
     fn read(value: &Value) -> Result<Option<usize>, String> {
@@ -217,20 +277,6 @@ impl Setting for PathBuf {
 
     fn written(&self) -> String {
         quoted(&self.to_string_lossy())
-    }
-}
-
-impl Setting for Option<PathBuf> {
-    fn read(value: &Value) -> Result<Option<PathBuf>, String> {
-        match text(value) {
-            Some("off") => Ok(None),
-            Some(path) if !path.is_empty() => Ok(Some(PathBuf::from(path))),
-            _ => Err("Write the path of a file, for example \"/etc/homeroom/fullchain.pem\", or \"off\".".to_owned()),
-        }
-    }
-
-    fn written(&self) -> String {
-        self.as_ref().map_or_else(|| quoted("off"), Setting::written)
     }
 }
 
@@ -269,6 +315,8 @@ impl<T: Listed> Setting for Vec<T> {
 
 /// What stands in lists.
 pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
+impl Listed for Algorithm {}
+impl Listed for FileName {}
 impl Listed for Origin {}
 impl Listed for ClassroomShape {}
 impl Listed for WebSocketPath {}

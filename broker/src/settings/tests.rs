@@ -140,6 +140,31 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("delivery.pages_bytes_per_classroom", "[delivery]\npages_bytes_per_classroom = \"64MiB\""),
     ("shutdown.spread", "[shutdown]\nspread = \"20s\""),
     ("http.header_timeout", "[http]\nheader_timeout = \"20s\""),
+    ("access.user", "[access]\nuser = \"users.toml\""),
+    ("access.jwt.secrets", "[access.jwt]\nsecrets = \"x\""),
+    ("access.jwt.claims.sub", "[access.jwt.claims]\nsub = \"user\""),
+    ("access.users", "[access]\nusers = \"\""),
+    ("access.users", "[access]\nusers = true"),
+    ("access.anonymous", "[access]\nkeys = \"keys.toml\"\nanonymous = \"\""),
+    ("access.hashes_at_once", "[access]\nhashes_at_once = 0"),
+    ("access.login_failures_per_account", "[access]\nlogin_failures_per_account = \"none\""),
+    ("access.jwt.secret", "[access.jwt]\nsecret = \"canary\""),
+    ("access.jwt.secret", "[access.jwt]\nsecret = [\"canary\"]"),
+    ("access.jwt.public_keys", "[access.jwt]\npublic_keys = [\"\"]"),
+    ("access.jwt.jwks_url", "[access.jwt]\njwks_url = \"school.example/keys\""),
+    ("access.jwt.algorithms", "[access.jwt]\nalgorithms = [\"none\"]"),
+    ("access.jwt.algorithms", "[access.jwt]\nalgorithms = []"),
+    ("access.jwt.leeway", "[access.jwt]\nleeway = \"1h\""),
+    ("access.jwt.cookie", "[access.jwt]\ncookie = \"a b\""),
+    ("access.jwt.claims.role", "[access.jwt.claims]\nrole = \"\""),
+    // ... and together.
+    ("access.anonymous", "[access]\nanonymous = \"guest\""),
+    ("access.jwt.secret", "[access.jwt]\nsecret = \"canary canary canary canary canary\"\nsecret_file = \"/s\""),
+    ("access.jwt.jwks_url", "[access.jwt]\njwks_url = \"http://school.example/keys\""),
+    ("access.jwt.algorithms", "[access.jwt]\nsecret_file = \"/s\"\nalgorithms = [\"RS256\"]"),
+    ("access.jwt.algorithms", "[access.jwt]\npublic_keys = [\"a.pem\"]\nalgorithms = [\"HS256\"]"),
+    ("access.jwt.issuer", "[access.jwt]\nissuer = \"https://school.example\""),
+    ("access.jwt.cookie", "[access]\nusers = \"users.toml\"\njwt.cookie = \"session\""),
     ("classrooms[1].match", "[[classrooms]]\nmatch = \"7*\"\n[[classrooms]]\nmatch = \"7b*\""),
 ];
 
@@ -197,6 +222,31 @@ fn all_problems_are_reported_at_once_with_their_sources() {
     ];
     let flags = [Flag { name: "--stomp", key: "listen.stomp", value: "61613".to_owned() }];
     insta::assert_snapshot!("many_problems", load_with(text, &environment, &flags).unwrap_err());
+}
+
+#[test]
+fn a_secret_is_in_no_answer_and_in_no_list() {
+    let bad = ["[access.jwt]\nsecret = \"canary\"", "[access.jwt]\nsecret = { a = \"canary\" }"];
+    for text in bad.into_iter().chain([BAD_FILES[BAD_FILES.len() - 7].1]) {
+        assert!(!load_with(text, &[], &[]).expect_err(text).to_string().contains("canary"), "{text}");
+    }
+    let environment = [("HOMEROOM__ACCESS__JWT__SECRET", "canary canary canary canary canary")];
+    let loaded = load_with("", &environment, &[]).unwrap();
+    assert!(!loaded.to_string().contains("canary") && !format!("{loaded:?}").contains("canary"), "{loaded}");
+    assert!(loaded.to_string().contains("jwt.secret = \"…\"  # environment variable"), "{loaded}");
+    let secret = loaded.settings.access.jwt.secret.unwrap();
+    assert_eq!(secret.expose(), environment[0].1);
+}
+
+#[test]
+fn other_machines_may_come_near_once_they_have_to_show_who_they_are() {
+    let open = "[listen]\nhttp = \"0.0.0.0:8080\"\n";
+    for access in
+        ["users = \"users.toml\"", "keys = \"keys.toml\"", "jwt.secret_file = \"/s\"", "jwt.public_keys = [\"a\"]"]
+    {
+        assert!(load_with(&format!("{open}[access]\n{access}"), &[], &[]).is_ok(), "{access}");
+    }
+    assert!(load_with(&format!("{open}[access]\nanonymous = \"guest\""), &[], &[]).is_err());
 }
 
 #[test]

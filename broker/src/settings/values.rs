@@ -177,7 +177,7 @@ fn origin(text: &str) -> Option<Origin> {
         .then(|| Origin(format!("{scheme}://{}", authority.strip_suffix(own_port).unwrap_or(authority)).into()))
 }
 
-fn has_port(authority: &str) -> bool {
+pub(super) fn has_port(authority: &str) -> bool {
     authority.rsplit_once(']').map_or(authority, |(_, after)| after).contains(':')
 }
 

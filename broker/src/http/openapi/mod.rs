@@ -150,6 +150,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Authenticator;
     use crate::http::{Origins, description, routes};
     use crate::server::{open_store, services};
     use crate::settings::{Engine, Storage};
@@ -159,7 +160,9 @@ mod tests {
         let storage = Storage { engine: Engine::Memory, ..Storage::default() };
         let settings = Arc::new(Settings { storage, ..Settings::default() });
         let store = open_store(&settings).await.expect("a store in memory");
-        let door = Door::new(services(settings.clone(), &store).expect("the defaults hold"), Origins::default());
+        let access = Arc::new(Authenticator::open(&settings.access).expect("the defaults hold"));
+        let services = services(settings.clone(), &store, access).expect("the defaults hold");
+        let door = Door::new(services, Origins::default());
         // A router shows its paths to people who debug it, and to nobody else.
         let router = format!("{:?}", routes(door));
         let answered = router.split('"').filter(|text| text.starts_with("/v1") || text.starts_with("/openapi"));

@@ -7,6 +7,8 @@ use rcgen::KeyPair;
 use tempfile::TempDir;
 
 use super::*;
+use crate::auth::Authenticator;
+use crate::settings::Access;
 
 struct Stage {
     directory: TempDir,
@@ -28,7 +30,8 @@ impl Stage {
         fs::write(&files.certificate, certificate).unwrap();
         fs::write(&files.key, key).unwrap();
         let store = homeroom_storage::open(&Settings { engine: EngineKind::Memory, ..Settings::default() }).unwrap();
-        let (reload, current) = Reload::begin(files, Metrics::new(store, Arc::default())).unwrap();
+        let access = Arc::new(Authenticator::open(&Access::default()).unwrap());
+        let (reload, current) = Reload::begin(files, Metrics::new(store, Arc::default(), access)).unwrap();
         Stage { directory, reload, current }
     }
 
