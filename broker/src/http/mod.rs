@@ -84,7 +84,6 @@ fn routes(door: Arc<Door>) -> Router {
     let settings = &door.services.settings;
     api(settings)
         .router(settings)
-        .merge(doctor::routes())
         .layer(guard)
         // They say themselves which pages may ask, as their protocol has it.
         .route("/ws/", any(sockjs::answer))
@@ -95,7 +94,7 @@ fn routes(door: Arc<Door>) -> Router {
 
 /// What programs ask for, each route with its description.
 fn api(settings: &Settings) -> Api {
-    Api::default()
+    let api = Api::default()
         .at("/v1/time", [Route::get(time, openapi::about::time())])
         .at("/v1/info", [Route::get(info, openapi::about::about())])
         .at(
@@ -112,7 +111,8 @@ fn api(settings: &Settings) -> Api {
                 Route::put(cursors::put, cursors::described::put()),
                 Route::delete(cursors::delete, cursors::described::delete()),
             ],
-        )
+        );
+    doctor::beside(api)
 }
 
 /// What `/openapi.json` of a broker with these settings says.

@@ -41,6 +41,11 @@ pub(super) fn tags() -> Value {
         { "name": "cursors", "description": "How far somebody has come, kept by the broker." },
         { "name": "about", "description": "The broker itself." },
         {
+            "name": "doctor",
+            "description": "What a network is measured with, from where a user sits: the page `/doctor` and \
+                            `homeroom doctor` do. Nothing is stored.",
+        },
+        {
             "name": "WebSocket",
             "description": "STOMP 1.0, 1.1 and 1.2 at `/ws`, `/stomp` and the paths of `http.websocket_paths`, with \
                             the subprotocols `v12.stomp`, `v11.stomp`, `v10.stomp` or none.",
