@@ -3,6 +3,7 @@
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod absent;
 mod body;
 mod cors;
 mod cursors;
@@ -82,8 +83,7 @@ impl Door {
 fn routes(door: Arc<Door>) -> Router {
     let guard = middleware::from_fn_with_state(door.clone(), cors::guard);
     let settings = &door.services.settings;
-    api(settings)
-        .router(settings)
+    absent::told(api(settings).router(settings), "/openapi.json lists what there is.")
         .layer(guard)
         // They say themselves which pages may ask, as their protocol has it.
         .route("/ws/", any(sockjs::answer))

@@ -13,8 +13,9 @@ rules and limits.
 **Other doors.** STOMP over WebSocket is at `/ws` and `/stomp`; below `/ws/` is SockJS, for networks that let no \
 WebSocket through. OpenAPI has no words for either; see the tags.
 
-**Errors** are problem documents (RFC 9457) with a `code` for programs and a `remedy` for people. What is not \
-described here is answered with 404 and no body, another method of a path with 405. Every `GET` may be a `HEAD`.
+**Errors** are problem documents (RFC 9457) with a `code` for programs and a `remedy` for people. A path that \
+is not described here is answered with 404, another method of a path with 405 and `Allow`, both with the `code` 107. \
+Every `GET` may be a `HEAD`.
 
 **Pages of other sites** may use all of this if their origin is in `http.allowed_origins`; others get 403. Cookies are \
 neither set nor read.
