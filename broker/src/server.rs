@@ -142,7 +142,7 @@ impl Listeners {
         tasks.spawn(serve_http(self.http, ways_in.of(Listener::Http), site, services.clone()));
         if let Some(listener) = self.management {
             let routes = admin::routes(services.clone());
-            let site = Site::plain(routes, parts::deadlines(settings), services.shutdown.clone());
+            let site = Site::plain(routes, admin::THERE_IS, parts::deadlines(settings), services.shutdown.clone());
             tasks.spawn(serve_http(listener, ways_in.of(Listener::Management), site, services.clone()));
         }
         if let Some(listener) = self.stomp {

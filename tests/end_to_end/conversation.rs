@@ -76,7 +76,7 @@ async fn the_websocket_is_at_both_paths_and_nowhere_else() {
         client.connect(&[]).await;
     }
     let elsewhere = homeroom_tests::get(broker.http(), "/no-such-page").await;
-    assert_eq!(elsewhere.status, 404);
+    assert_eq!((elsewhere.status, &elsewhere.json()["title"]), (404, &"no such path".into()), "{elsewhere:?}");
 }
 
 #[tokio::test]

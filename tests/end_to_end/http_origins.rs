@@ -33,6 +33,8 @@ async fn a_listed_page_may_ask_first_and_then_publish() {
         post(broker.http(), QUIZ, &[("Origin", SCHOOL)], "B").await,
         post(broker.http(), "/v1/messages", &[("Origin", SCHOOL)], "B").await,
         ask(&broker, "GET", "/v1/time", &[("Origin", SCHOOL)]).await,
+        ask(&broker, "GET", "/v1/nonsense", &[("Origin", SCHOOL)]).await,
+        ask(&broker, "PUT", "/v1/time", &[("Origin", SCHOOL)]).await,
     ] {
         assert_eq!(answer.header("access-control-allow-origin"), Some(SCHOOL), "also of a refusal: {answer:?}");
         assert_eq!(answer.header("vary"), Some("Origin"), "{answer:?}");
@@ -53,6 +55,8 @@ async fn a_page_that_is_not_listed_is_refused_before_anything_is_stored() {
             ask(&broker, "OPTIONS", QUIZ, &asking).await,
             post(broker.http(), QUIZ, &[("Origin", origin)], "B").await,
             ask(&broker, "GET", "/v1/info", &[("Origin", origin)]).await,
+            ask(&broker, "GET", "/v1/nonsense", &[("Origin", origin)]).await,
+            ask(&broker, "PUT", "/v1/time", &[("Origin", origin)]).await,
         ] {
             assert_eq!((answer.status, &answer.json()["code"]), (403, &103.into()), "{answer:?}");
             assert_eq!(answer.header("access-control-allow-origin"), None, "{answer:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, Setup, WebSocket, eventually, get, metric};
+use homeroom_tests::{Broker, Client, Setup, WebSocket, eventually, get, metric, post};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -44,7 +44,12 @@ async fn the_management_door_is_apart() {
     for path in ["/metrics", "/health/ready"] {
         assert_eq!(get(broker.http(), path).await.status, 404, "{path} on the public door");
     }
-    assert_eq!(get(broker.management(), "/ws").await.status, 404);
+    let absent = get(broker.management(), "/ws").await;
+    assert_eq!((absent.status, &absent.json()["title"]), (404, &"no such path".into()), "{absent:?}");
+    assert!(absent.body.contains("/health/ready"), "it says what is here: {absent:?}");
+    let posted = post(broker.management(), "/metrics", &[], "").await;
+    assert_eq!((posted.status, posted.header("allow")), (405, Some("GET,HEAD")), "{posted:?}");
+    assert_eq!(posted.json()["title"], "no such method", "{posted:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ use homeroom_storage::Health;
 
 use crate::connection::Services;
 
+/// What is here, for whoever asks for something else.
+pub const THERE_IS: &str =
+    "Here are /health/live, /health/ready and /metrics. /openapi.json of the public listener lists what is there.";
+
 /// Everything the management listener answers.
 pub fn routes(services: Arc<Services>) -> Router {
     Router::new()

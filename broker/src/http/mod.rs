@@ -3,6 +3,7 @@
 //! Our own accept loop on hyper: every connection has a deadline for its
 //! headers and one for doing something at all, and nothing outlives a stop.
 
+mod absent;
 mod body;
 mod cors;
 mod cursors;
@@ -82,9 +83,7 @@ impl Door {
 fn routes(door: Arc<Door>) -> Router {
     let guard = middleware::from_fn_with_state(door.clone(), cors::guard);
     let settings = &door.services.settings;
-    api(settings)
-        .router(settings)
-        .merge(doctor::routes())
+    absent::told(api(settings).router(settings), "/openapi.json lists what there is.")
         .layer(guard)
         // They say themselves which pages may ask, as their protocol has it.
         .route("/ws/", any(sockjs::answer))
@@ -95,7 +94,7 @@ fn routes(door: Arc<Door>) -> Router {
 
 /// What programs ask for, each route with its description.
 fn api(settings: &Settings) -> Api {
-    Api::default()
+    let api = Api::default()
         .at("/v1/time", [Route::get(time, openapi::about::time())])
         .at("/v1/info", [Route::get(info, openapi::about::about())])
         .at(
@@ -112,7 +111,8 @@ fn api(settings: &Settings) -> Api {
                 Route::put(cursors::put, cursors::described::put()),
                 Route::delete(cursors::delete, cursors::described::delete()),
             ],
-        )
+        );
+    doctor::beside(api)
 }
 
 /// What `/openapi.json` of a broker with these settings says.

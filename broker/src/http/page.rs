@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::absent;
+
 /// Nothing but what this broker itself serves. `'self'` covers the WebSocket of the same host (CSP 3).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
@@ -23,7 +25,8 @@ const ASK_AGAIN: &str = "no-cache";
 
 /// The routes of the pages: `/`, `/doctor` and `/assets/…`. Other paths stay free.
 pub fn routes() -> Router {
-    Router::new().route("/", get(index)).route("/doctor", get(doctor)).route("/assets/{name}", get(asset))
+    let pages = Router::new().route("/", get(index)).route("/doctor", get(doctor));
+    pages.method_not_allowed_fallback(absent::no_such_method).route("/assets/{name}", get(asset))
 }
 
 struct File {
@@ -83,6 +86,7 @@ mod tests {
 
     use axum::body::Body;
     use axum::http::Request;
+    use axum::http::header::ALLOW;
     use http_body_util::BodyExt;
     use hyper::service::Service;
     use hyper_util::service::TowerToHyperService;
@@ -153,6 +157,16 @@ mod tests {
     async fn anything_else_is_not_there() {
         for path in ["/assets/none.js", "/assets/..%2Findex.html", "/index.html", "/assets/"] {
             assert_eq!(fetch(asking(path)).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_posts_to_a_page_is_told_why_not() {
+        for page in PAGES {
+            let posting = Request::post(page).body(Body::empty()).expect("a valid request");
+            let (status, headers, body) = fetch(posting).await;
+            assert_eq!((status, headers[ALLOW].as_bytes()), (StatusCode::METHOD_NOT_ALLOWED, &b"GET,HEAD"[..]));
+            assert!(body.contains("no such method"), "{body}");
         }
     }
 }

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use super::upgrade::{self, Agreed};
 use super::{Door, routes};
-use super::{forwarded, http2};
+use super::{absent, forwarded, http2};
 use crate::shutdown::Shutdown;
 use crate::transport::admission::Proxies;
 use crate::transport::{Socket, tls};
@@ -73,9 +73,10 @@ impl Site {
         Arc::new(Site { routes: TowerToHyperService::new(routes), door: Some(door), deadlines, shutdown, proxies })
     }
 
-    /// A listener that answers these routes only.
-    pub fn plain(routes: Router, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
-        let (routes, proxies) = (TowerToHyperService::new(routes), Proxies::default());
+    /// A listener that answers these routes only; `there_is` names them to whoever asks for another.
+    pub fn plain(routes: Router, there_is: &'static str, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
+        let routes = TowerToHyperService::new(absent::told(routes, there_is));
+        let proxies = Proxies::default();
         Arc::new(Site { routes, door: None, deadlines, shutdown, proxies })
     }
 

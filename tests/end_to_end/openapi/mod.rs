@@ -8,7 +8,7 @@ mod sent;
 
 use std::collections::BTreeSet;
 
-use homeroom_tests::{Broker, HttpStream, get, node_client};
+use homeroom_tests::{Broker, HttpStream, node_client};
 use serde_json::Value;
 
 use self::described::{Described, METHODS};
@@ -99,6 +99,7 @@ async fn whatever_is_described_is_shown_or_provoked() {
 async fn nothing_is_answered_that_is_not_described() {
     let broker = Broker::start().await;
     let described = Described::by(&broker).await;
+    let mut judge = Judge::of(&described).await;
     for (path, item) in described.0["paths"].as_object().expect("paths") {
         let path = path.replace("{name}", "lesson");
         for method in METHODS.iter().filter(|method| item.get(method.to_lowercase()).is_none()) {
@@ -109,11 +110,27 @@ async fn nothing_is_answered_that_is_not_described() {
             let described: BTreeSet<&str> =
                 described.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect();
             assert_eq!(allowed, described, "{path}");
+            let problem = absent(&mut judge, answer, 405).await;
+            assert_eq!(problem["detail"], format!("{method} is no method of \"{path}\""));
         }
     }
     for path in ["/v1", "/v1/", "/v1/nonsense", "/openapi", "/openapi.yaml", "/v1/openapi.json"] {
-        assert_eq!(get(broker.http(), path).await.status, 404, "{path}");
+        for method in METHODS {
+            let answer = HttpStream::ask(method, broker.http(), path, &[], "").await;
+            let problem = absent(&mut judge, answer, 404).await;
+            assert_eq!(problem["detail"], format!("there is nothing at \"{path}\""));
+            assert!(problem["remedy"].as_str().is_some_and(|remedy| remedy.contains("/openapi.json")), "{problem}");
+        }
     }
+}
+
+/// Expects the problem document of what is not there, and returns it.
+async fn absent(judge: &mut Judge, answer: HttpStream, status: u16) -> Value {
+    assert_eq!((answer.status, answer.header("content-type")), (status, Some("application/problem+json")));
+    let problem: Value = serde_json::from_str(&answer.text().await).expect("JSON");
+    judge.expect("#/components/schemas/Problem", &problem).await;
+    assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &107.into()), "{problem}");
+    problem
 }
 
 #[tokio::test]

@@ -10,29 +10,30 @@
 //! Never here: classrooms, logs, anything that is stored. Each GET counts as a connection, and there are
 //! `limits.doctor_probes` of them at a time.
 
+pub(super) mod described;
 mod probe;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use tokio::sync::Semaphore;
 
 use self::probe::{Probe, Script};
 use super::body::Bounds;
+use super::openapi::{Api, Route};
 use super::problem::Problem;
 use super::{Door, query};
 use crate::refusals::{bad_request, code, refusal, shorten};
 
 /// Nobody waits longer for an answer.
-const SECONDS_MAX: f64 = 600.0;
+const SECONDS_MAX: u32 = 600;
 /// Bytes of a body that is sent back.
 const ECHO_BYTES_MAX: usize = 4 * 1024;
 
@@ -50,13 +51,12 @@ impl Desk {
     }
 }
 
-/// Below `/v1/doctor/`.
-pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
-        .route("/v1/doctor/ticks", get(ticks))
-        .route("/v1/doctor/quiet", get(quiet))
-        .route("/v1/doctor/wait", get(wait))
-        .route("/v1/doctor/echo", post(echo))
+/// The API with what is below `/v1/doctor/`.
+pub(super) fn beside(api: Api) -> Api {
+    api.at("/v1/doctor/ticks", [Route::get(ticks, described::ticks())])
+        .at("/v1/doctor/quiet", [Route::get(quiet, described::quiet())])
+        .at("/v1/doctor/wait", [Route::get(wait, described::wait())])
+        .at("/v1/doctor/echo", [Route::post(echo, described::echo())])
 }
 
 async fn ticks(door: State<Arc<Door>>, peer: Extension<SocketAddr>, query: RawQuery) -> Result<Response, Problem> {
@@ -119,13 +119,13 @@ fn seconds(query: Option<&str>) -> Result<Duration, Problem> {
             _ if name.starts_with('_') => {}
             _ => {
                 let reason = format!("there is no parameter \"{}\"", shorten(&name));
-                return Err(bad_request(&reason, "Known is seconds.").into());
+                return Err(bad_request(&reason, "Known are seconds.").into());
             }
         }
     }
     let remedy = "Write seconds=N with N from 0 to 600, such as seconds=60.";
     let text = found.ok_or_else(|| bad_request("seconds is not given", remedy))?;
-    let number = text.parse::<f64>().ok().filter(|number| (0.0..=SECONDS_MAX).contains(number));
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=f64::from(SECONDS_MAX)).contains(number));
     let number = number.ok_or_else(|| bad_request(&format!("seconds is \"{}\"", shorten(&text)), remedy))?;
     Ok(Duration::from_secs_f64(number))
 }

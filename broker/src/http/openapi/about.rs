@@ -13,8 +13,9 @@ rules and limits.
 **Other doors.** STOMP over WebSocket is at `/ws` and `/stomp`; below `/ws/` is SockJS, for networks that let no \
 WebSocket through. OpenAPI has no words for either; see the tags.
 
-**Errors** are problem documents (RFC 9457) with a `code` for programs and a `remedy` for people. What is not \
-described here is answered with 404 and no body, another method of a path with 405. Every `GET` may be a `HEAD`.
+**Errors** are problem documents (RFC 9457) with a `code` for programs and a `remedy` for people. A path that \
+is not described here is answered with 404, another method of a path with 405 and `Allow`, both with the `code` 107. \
+Every `GET` may be a `HEAD`.
 
 **Pages of other sites** may use all of this if their origin is in `http.allowed_origins`; others get 403. Cookies are \
 neither set nor read.
@@ -40,6 +41,11 @@ pub(super) fn tags() -> Value {
         { "name": "messages", "description": "The logs: publishing and reading." },
         { "name": "cursors", "description": "How far somebody has come, kept by the broker." },
         { "name": "about", "description": "The broker itself." },
+        {
+            "name": "doctor",
+            "description": "What a network is measured with, from where a user sits: the page `/doctor` and \
+                            `homeroom doctor` do. Nothing is stored.",
+        },
         {
             "name": "WebSocket",
             "description": "STOMP 1.0, 1.1 and 1.2 at `/ws`, `/stomp` and the paths of `http.websocket_paths`, with \

@@ -75,6 +75,12 @@ pub(in crate::http) const TOO_MUCH: Kind = kind(
     Retryable::Always,
     "Too much now: too many classrooms, a full queue, too many bytes on their way in.",
 );
+pub(in crate::http) const NO_PLACE: Kind = kind(
+    429,
+    code::LIMIT,
+    Retryable::Sometimes,
+    "As many measure as `limits.doctor_probes` allows; if it is 0, nobody may.",
+);
 pub(in crate::http) const FAULT: Kind = kind(
     500,
     code::INTERNAL,
