@@ -11,7 +11,7 @@ use crate::connection::Services;
 use crate::settings::{Listener, Settings};
 use crate::transport::admission::Admission;
 use crate::transport::tls::accept::Spoken;
-use crate::transport::tls::reload::{Reload, without_any};
+use crate::transport::tls::reload::{Reload, hangups, without_any};
 use crate::transport::tls::{Acceptor, Fault, Files};
 
 /// The ways in of all listeners.
@@ -29,7 +29,7 @@ impl WaysIn {
             Some(files) => ways_in.encrypt(files, services, tasks)?,
             // Without anything to reload, a terminal that is closed ends what runs in it, as ever.
             None if std::io::stdin().is_terminal() => {}
-            None => drop(tasks.spawn(without_any())),
+            None => drop(hangups().map(|hangups| tasks.spawn(without_any(hangups)))),
         }
         Ok(ways_in)
     }
@@ -52,7 +52,10 @@ impl WaysIn {
     fn encrypt(&mut self, files: Files, services: &Services, tasks: &mut JoinSet<()>) -> Result<(), Vec<Fault>> {
         let settings = &services.settings;
         let (reload, current) = Reload::begin(files, services.metrics.clone())?;
-        tasks.spawn(reload.run(settings.tls.look_every));
+        match hangups() {
+            Ok(hangups) => drop(tasks.spawn(reload.run(settings.tls.look_every, hangups))),
+            Err(error) => tracing::error!(%error, "signals cannot be received: the certificate stays until the end"),
+        }
         let listeners = &settings.tls.listeners;
         let spoken: Vec<Spoken> = listeners.iter().map(|listener| spoken(*listener)).collect();
         let acceptors = Acceptor::of(&spoken, &current, parts::tls_rules(settings), &services.metrics);

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::pair::{Contents, Fault, Files, Pair};
 use crate::metrics::Metrics;
@@ -63,8 +63,7 @@ impl Reload {
     }
 
     /// Looks every `look_every`, if that is not zero, and at every SIGHUP.
-    pub async fn run(mut self, look_every: Duration) {
-        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    pub async fn run(mut self, look_every: Duration, mut hangups: Signal) {
         let looks = !look_every.is_zero();
         let mut look = tokio::time::interval(if looks { look_every } else { TOLD_EVERY });
         let mut tell_again = tokio::time::interval(TOLD_EVERY);
@@ -133,9 +132,16 @@ impl Reload {
     }
 }
 
-/// Hears SIGHUP where there is nothing to reload: unheard, it would end the process.
-pub async fn without_any() {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+/// SIGHUP from now on; until then it ends the process.
+///
+/// # Errors
+/// Those of the system.
+pub fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Hears SIGHUP where there is nothing to reload.
+pub async fn without_any(mut hangups: Signal) {
     while hangups.recv().await.is_some() {
         tracing::info!("SIGHUP reloads certificates, and there is none: all other settings hold until the next start");
     }
