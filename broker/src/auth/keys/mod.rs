@@ -54,7 +54,7 @@ struct ByHash(HashMap<[u8; 32], Arc<Key>>);
 
 impl Keys {
     pub(super) fn open(path: PathBuf) -> Result<Keys, Fault> {
-        Watched::open("access.keys", path, ByHash::read).map(Keys)
+        Watched::open("access.keys", path, "homeroom key add", ByHash::read).map(Keys)
     }
 
     /// Reads the file again if it changed; says whether it did.

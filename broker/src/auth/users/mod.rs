@@ -57,7 +57,7 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn open(path: PathBuf, settings: &Access) -> Result<Users, Fault> {
         Ok(Users {
-            directory: Watched::open("access.users", path, Directory::read)?,
+            directory: Watched::open("access.users", path, "homeroom user add", Directory::read)?,
             hashes: Hashes::new(settings.hashes_at_once),
             remembered: Remembered::new(settings.passwords_remembered),
             failures: Arc::new(Failures::new(settings.login_failures_per_account, settings.login_failures_per_address)),
