@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use homeroom_tests::{Setup, binary};
+use homeroom_tests::{Broker, Setup, binary, get, metric};
 use tempfile::TempDir;
 
 const SECRET: &str = "canary-secret-of-more-than-32-bytes";
@@ -223,4 +223,16 @@ async fn a_broker_that_cannot_know_whom_to_let_in_does_not_start() {
     let refused = setup.try_start().await.err().expect("it must not start");
     assert_eq!(refused.status.code(), Some(2));
     assert!(refused.stderr.contains("access.users") && refused.stderr.contains("password"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn who_came_in_is_counted_and_keys_out_of_reach_are_told() {
+    // Nobody listens there: the broker starts all the same.
+    let broker = Broker::start_with("[access.jwt]\njwks_url = \"http://127.0.0.1:1/keys\"\n").await;
+    let text = get(broker.management(), "/metrics").await.body;
+    for name in ["homeroom_authenticated_total{by=\"token\"}", "homeroom_authentications_denied_total{why=\"expired\"}"]
+    {
+        assert!(text.contains(name), "{name} is missing in {text}");
+    }
+    assert_eq!(metric(&text, "homeroom_jwks_age_seconds"), Some(-1.0));
 }

@@ -53,6 +53,11 @@ impl Verifier {
         if !faults.is_empty() {
             return Err(faults);
         }
+        if settings.has_public_keys() && settings.issuer.is_none() && settings.audience.is_empty() {
+            tracing::warn!(
+                "tokens that their server made for others are let in too: set access.jwt.issuer or access.jwt.audience"
+            );
+        }
         let verifier = Verifier::new(keys, jwks, settings);
         verifier.test_itself(settings, secret).map_err(|fault| vec![fault])?;
         Ok(verifier)
