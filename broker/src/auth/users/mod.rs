@@ -69,6 +69,11 @@ impl Users {
         self.directory.look()
     }
 
+    /// What the file says of a user now.
+    pub(super) fn current(&self, name: &str) -> Option<Principal> {
+        self.directory.now().0.get(name).map(User::principal)
+    }
+
     /// Who that is, if the password is theirs.
     pub(super) async fn principal(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Principal, Denied> {
         if names::user(name).is_err() || password.expose().len() > PASSWORD_BYTES_MAX {
