@@ -49,6 +49,7 @@ mod start_positions;
 mod takeover;
 mod transactions;
 
+mod access_files;
 mod crash;
 mod crash_queue;
 mod disk_full;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::files::Fault;
-use super::keys::{self, Keys};
+use super::keys::Keys;
 use super::tally::{Proof, Tally};
 use super::tickets::Tickets;
 use super::token::{self, Verifier};
@@ -117,7 +117,8 @@ impl Authenticator {
     /// # Errors
     /// Why nobody comes in with that.
     pub async fn authenticate(&self, credentials: Credentials, from: IpAddr) -> Result<Principal, Denied> {
-        let (proof, answer) = self.answer(credentials, from).await;
+        let proof = credentials.proof();
+        let answer = self.answer(credentials, from).await;
         self.tally.count(proof, &answer);
         if let Err(denied) = &answer {
             tracing::debug!(%from, why = denied.label(), "not let in");
@@ -125,20 +126,28 @@ impl Authenticator {
         answer
     }
 
-    async fn answer(&self, credentials: Credentials, from: IpAddr) -> (Proof, Result<Principal, Denied>) {
-        let now = SystemTime::now();
+    async fn answer(&self, credentials: Credentials, from: IpAddr) -> Result<Principal, Denied> {
+        let (now, proof) = (SystemTime::now(), credentials.proof());
         match credentials {
-            Credentials::Nothing => (Proof::Nothing, self.nobody()),
-            Credentials::Bearer(token) => (Proof::Token, self.tokens.principal(token.expose(), now).await),
-            Credentials::ApiKey(key) => (Proof::Key, self.of_key(&key, now)),
-            Credentials::Ticket(ticket) => (Proof::Ticket, self.of_ticket(&ticket, now)),
-            Credentials::Login { user, password } if keys::looks_like_one(password.expose()) => {
-                (Proof::Key, named(self.of_key(&password, now), &user))
-            }
-            Credentials::Login { user, password } if token::looks_like_one(password.expose()) => {
-                (Proof::Token, named(self.tokens.principal(password.expose(), now).await, &user))
-            }
-            Credentials::Login { user, password } => (Proof::Password, self.of_password(&user, &password, from).await),
+            Credentials::Nothing => self.nobody(),
+            Credentials::Bearer(token) => self.tokens.principal(token.expose(), now).await,
+            Credentials::ApiKey(key) => self.of_key(&key, now),
+            Credentials::Ticket(ticket) => self.of_ticket(&ticket, now),
+            Credentials::Login { user, password } => match proof {
+                Proof::Key => named(self.of_key(&password, now), &user),
+                Proof::Token => named(self.tokens.principal(password.expose(), now).await, &user),
+                _ => self.of_password(&user, &password, from).await,
+            },
+        }
+    }
+
+    /// What the files say now of a user or service that came in with that proof; `None` if nothing any more. To be
+    /// asked after [`Authenticator::changes`]. Of those with other proofs they say nothing.
+    pub fn current(&self, proof: Proof, user: &str) -> Option<Principal> {
+        match proof {
+            Proof::Password => self.users.as_ref()?.current(user),
+            Proof::Key => self.keys.as_ref()?.current(user),
+            Proof::Nothing | Proof::Token | Proof::Ticket => None,
         }
     }
 

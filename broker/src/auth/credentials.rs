@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::{Secret, keys, token};
+use super::{Proof, Secret, keys, token};
 
 /// What somebody brings along. Prints without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,19 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// With what somebody comes.
+    pub fn proof(&self) -> Proof {
+        match self {
+            Credentials::Nothing => Proof::Nothing,
+            Credentials::Bearer(_) => Proof::Token,
+            Credentials::ApiKey(_) => Proof::Key,
+            Credentials::Ticket(_) => Proof::Ticket,
+            Credentials::Login { password, .. } if keys::looks_like_one(password.expose()) => Proof::Key,
+            Credentials::Login { password, .. } if token::looks_like_one(password.expose()) => Proof::Token,
+            Credentials::Login { .. } => Proof::Password,
+        }
+    }
+
     /// What a CONNECT brings: `Authorization` if it is there, else `login` and `passcode`.
     ///
     /// An `Authorization` that cannot be read is a token that is refused: it was meant to say something.

@@ -24,13 +24,17 @@ pub(super) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Reads the file for the first time.
+    /// Reads the file for the first time; `made_by` is the command that makes one.
     pub(super) fn open(
         key: &'static str,
         path: PathBuf,
+        made_by: &str,
         read: fn(&str) -> Result<T, String>,
     ) -> Result<Watched<T>, Fault> {
         let fault = |remedy| Fault::of_file(key, &path, remedy);
+        if !path.exists() {
+            return Err(fault(format!("There is no such file: `{made_by}` makes it, or write \"off\".")));
+        }
         let kept = files::read(&path).map_err(fault)?;
         let first = read(&kept.text).map_err(fault)?;
         files::warn_if_readable(key, &path, &kept);

@@ -65,7 +65,10 @@ impl Place {
         let Some(other) = self.other.as_deref().filter(|other| other.exists()) else { return Ok(()) };
         let entries = read::<R>(other).map_err(|what| Failure::new(format!("{}: {what}", other.display())))?;
         match entries.iter().any(|entry| R::name_of(entry) == name) {
-            true => Err(Failure::usage(format!("{} has a {name:?} as well: choose another name.", other.display()))),
+            true => Err(Failure::usage(format!(
+                "The name {name:?} stands in {} already: choose another one.",
+                other.display()
+            ))),
             false => Ok(()),
         }
     }

@@ -121,7 +121,7 @@ fn add(new: &Add) -> Result<(), Failure> {
         if keys.iter().any(|other| other.name == key.name) {
             let name = &key.name;
             return Err(format!(
-                "There is a {name:?} already: add one of another name, use it, and then `homeroom key remove {name}`."
+                "The service {name:?} is there already: add one of another name, use it, and then `homeroom key remove {name}`."
             ));
         }
         keys.push(key);

@@ -125,7 +125,9 @@ fn add(new: &Add) -> Result<(), Failure> {
     place.change::<UserFile, ()>(|users| {
         if users.iter().any(|other| other.name == user.name) {
             let name = &user.name;
-            return Err(format!("There is a {name:?} already: `homeroom user passwd {name}` changes the password."));
+            return Err(format!(
+                "The user {name:?} is there already: `homeroom user passwd {name}` changes the password."
+            ));
         }
         users.push(user);
         Ok(())
@@ -138,7 +140,7 @@ const UNUSED_HASH: &str =
 
 fn passwd(place: &Place, name: &str, from_stdin: bool) -> Result<(), Failure> {
     if !place.entries::<UserFile>()?.iter().any(|user| user.name == name) {
-        return Err(Failure::new(format!("There is no {name:?} in {}.", place.path.display())));
+        return Err(Failure::new(format!("There is no user {name:?} in {}.", place.path.display())));
     }
     let password = hash(&new_password(from_stdin)?).map_err(Failure::new)?;
     place.change::<UserFile, ()>(|users| {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ParseValueError;
-use super::values::{has_port, one_of};
+use super::values::one_of;
+use super::{JwksUrl, ParseValueError};
 use crate::auth::{Secret, names};
 
 /// `[access]`: who may come in. While nothing is set, everybody may.
@@ -111,7 +111,7 @@ impl Jwt {
         self.secret.is_some() || self.secret_file.is_some()
     }
 
-    pub(super) fn has_public_keys(&self) -> bool {
+    pub(crate) fn has_public_keys(&self) -> bool {
         !self.public_keys.is_empty() || self.jwks_url.is_some()
     }
 }
@@ -194,49 +194,6 @@ pub struct Role(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieName(Box<str>);
 
-/// An address of a set of keys: scheme, host, port and path.
-#[derive(Clone, PartialEq, Eq)]
-pub struct JwksUrl {
-    is_https: bool,
-    host: Box<str>,
-    port: u16,
-    authority: Box<str>,
-    path: Box<str>,
-}
-
-impl JwksUrl {
-    /// Whether it is asked over TLS.
-    pub fn is_https(&self) -> bool {
-        self.is_https
-    }
-
-    /// The host, without the brackets of IPv6.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Host and port as they stand in the address.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// Path and query.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Whether it is on this machine.
-    pub fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<std::net::IpAddr>();
-        &*self.host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
-    }
-}
-
 /// Values that are a text of a certain form: how they are shown, and read.
 macro_rules! text_forms {
     ($($kind:ident: $read:expr, $shown:expr;)*) => {$(
@@ -271,76 +228,9 @@ text_forms! {
         true => Ok(CookieName(text.into())),
         false => Err("write the name of a cookie, for example \"session\", or \"off\""),
     }, |name| name.0.to_string();
-    JwksUrl: |text| jwks_url(text).ok_or(
-        "write an address such as \"https://school.example/.well-known/jwks.json\", without a user and a fragment, or \"off\""
-    ), |url| format!("{}://{}{}", if url.is_https { "https" } else { "http" }, url.authority, url.path);
-}
-
-impl fmt::Debug for JwksUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
 }
 
 /// RFC 6265: the name of a cookie is a token of HTTP.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn jwks_url(text: &str) -> Option<JwksUrl> {
-    let uri: hyper::Uri = text.parse().ok()?;
-    let (is_https, own_port) = match uri.scheme_str()? {
-        "https" => (true, 443),
-        "http" => (false, 80),
-        _ => return None,
-    };
-    let authority = uri.authority()?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let port = match authority.port() {
-        Some(_) => authority.port_u16()?,
-        None if has_port(authority.as_str()) => return None,
-        None => own_port,
-    };
-    let plain = !host.is_empty() && !text.contains(['@', '#']);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    plain.then(|| JwksUrl {
-        is_https,
-        host: host.into(),
-        port,
-        authority: authority.as_str().into(),
-        path: path.into(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_of_keys_is_taken_apart() {
-        for (text, host, port, path) in [
-            ("https://school.example/keys?v=1", "school.example", 443, "/keys?v=1"),
-            ("http://127.0.0.1:8080/keys", "127.0.0.1", 8080, "/keys"),
-            ("http://[::1]:9/", "::1", 9, "/"),
-            ("https://a.example/", "a.example", 443, "/"),
-        ] {
-            let url: JwksUrl = text.parse().unwrap();
-            assert_eq!((url.host(), url.port(), url.path(), url.to_string().as_str()), (host, port, path, text));
-        }
-        for text in [
-            "",
-            "school.example/keys",
-            "ftp://a/",
-            "https://u:p@a/",
-            "https:///x",
-            "https://a:b/",
-            "/keys",
-            "https://a/#x",
-        ] {
-            assert!(text.parse::<JwksUrl>().is_err(), "{text}");
-        }
-        let is_near = |text: &str| text.parse::<JwksUrl>().unwrap().is_loopback();
-        assert!(is_near("http://localhost/") && is_near("http://[::1]/") && is_near("http://127.9.9.9:1/"));
-        assert!(!is_near("http://localhost.example/") && !is_near("http://10.0.0.1/"));
-    }
 }

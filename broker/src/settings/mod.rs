@@ -7,6 +7,7 @@
 
 mod access;
 mod classrooms;
+mod jwks_url;
 mod layers;
 mod load;
 mod nearest;
@@ -21,8 +22,9 @@ pub(crate) mod units;
 mod values;
 mod websocket_path;
 
-pub use access::{Access, Algorithm, Claims, CookieName, FileName, JwksUrl, Jwt, Role};
+pub use access::{Access, Algorithm, Claims, CookieName, FileName, Jwt, Role};
 pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
+pub use jwks_url::JwksUrl;
 pub use layers::{Flag, Sources};
 pub use load::{Loaded, load};
 pub use problem::{Problem, Problems, Source};

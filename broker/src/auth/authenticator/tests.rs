@@ -139,7 +139,16 @@ async fn a_change_of_the_files_is_told() {
     assert!(authenticator.authenticate(zoe.clone(), HERE).await.is_err());
     add_user(school.settings.users.as_ref().unwrap(), "zoe");
     changes.changed().await.unwrap();
-    assert!(authenticator.authenticate(zoe, HERE).await.is_ok());
+    let principal = authenticator.authenticate(zoe, HERE).await.unwrap();
+    assert_eq!(authenticator.current(Proof::Password, "zoe"), Some(principal));
+    assert!(authenticator.current(Proof::Key, "quiz").is_some() && authenticator.current(Proof::Key, "zoe").is_none());
+    change::<UserFile, ()>(school.settings.users.as_ref().unwrap(), |users| {
+        users.retain(|user| user.name != "zoe");
+        Ok(())
+    })
+    .unwrap();
+    changes.changed().await.unwrap();
+    assert_eq!(authenticator.current(Proof::Password, "zoe"), None);
     keeping.abort();
 }
 

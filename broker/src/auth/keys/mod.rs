@@ -54,12 +54,17 @@ struct ByHash(HashMap<[u8; 32], Arc<Key>>);
 
 impl Keys {
     pub(super) fn open(path: PathBuf) -> Result<Keys, Fault> {
-        Watched::open("access.keys", path, ByHash::read).map(Keys)
+        Watched::open("access.keys", path, "homeroom key add", ByHash::read).map(Keys)
     }
 
     /// Reads the file again if it changed; says whether it did.
     pub(super) fn look(&self) -> bool {
         self.0.look()
+    }
+
+    /// What the file says of a service now, whether its key still holds or not.
+    pub(super) fn current(&self, name: &str) -> Option<Principal> {
+        self.0.now().0.values().find(|key| key.name == name).map(|key| key.principal())
     }
 
     /// Whose key this is, if it holds at `now`.
@@ -69,11 +74,8 @@ impl Keys {
         }
         let hash = digest::digest(&digest::SHA256, key.expose().as_bytes());
         let found = self.0.now().0.get(hash.as_ref()).cloned().ok_or(Denied::Key)?;
-        let expires = found.expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-        if expires.is_some_and(|expires| expires <= now) {
-            return Err(Denied::Key);
-        }
-        Ok(found.principal(expires))
+        let principal = found.principal();
+        if principal.expires.is_some_and(|expires| expires <= now) { Err(Denied::Key) } else { Ok(principal) }
     }
 }
 
@@ -92,7 +94,7 @@ impl ByHash {
 }
 
 impl Key {
-    fn principal(&self, expires: Option<SystemTime>) -> Principal {
+    fn principal(&self) -> Principal {
         let boxed = |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect();
         let granted = |verb: &'static str, places: &[String]| {
             places
@@ -108,7 +110,7 @@ impl Key {
             roles: boxed(&self.roles),
             classrooms: boxed(&self.classrooms),
             grants: grants.into(),
-            expires,
+            expires: self.expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
             proof: Some(self.name.as_str().into()),
         }
     }

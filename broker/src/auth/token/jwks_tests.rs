@@ -224,3 +224,41 @@ async fn keys_that_go_are_gone() {
     verifier.jwks().unwrap().fetch().await;
     assert!(verifier.principal(&token(Algorithm::Rs256, "r"), now()).await.is_err());
 }
+
+/// A server of keys over TLS, with a certificate that its own authority has signed for that name.
+async fn over_tls(name: &str) -> (String, rustls::pki_types::CertificateDer<'static>) {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let Does::Answers(text) = set(&[named(&OURS.rsa.jwk, "r")]) else { return };
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (format!("https://localhost:{port}/keys"), cert.der().clone())
+}
+
+#[tokio::test]
+async fn over_tls_only_a_certificate_that_is_trusted_and_of_that_name_will_do() {
+    for (name, is_trusted, works) in
+        [("localhost", true, true), ("localhost", false, false), ("other.example", true, false)]
+    {
+        let (url, certificate) = over_tls(name).await;
+        let mut authorities = RootCertStore::empty();
+        if is_trusted {
+            authorities.add(certificate).unwrap();
+        }
+        let jwks = Jwks::trusting(url.parse().unwrap(), Duration::from_secs(600), authorities, Duration::from_secs(60));
+        jwks.fetch().await;
+        assert_eq!(!jwks.fails(), works, "{name} {is_trusted}");
+    }
+}

@@ -71,7 +71,8 @@ impl Signer {
     pub fn of_pem(pem: &Secret) -> Result<Signer, SignError> {
         let bytes = pem.expose().as_bytes();
         let wrong = "Write a private key as PEM, `-----BEGIN PRIVATE KEY-----`: RSA of 2048 bits or more, P-256 or \
-                     Ed25519. `openssl genpkey -algorithm ed25519` makes one.";
+                     Ed25519. `openssl genpkey -algorithm ed25519` makes one, `openssl pkcs8 -topk8 -nocrypt` turns \
+                     an older form into this.";
         if !pem.expose().contains("PRIVATE KEY-----") {
             return Err(SignError::Key(wrong.to_owned()));
         }

@@ -31,12 +31,11 @@ impl Verifier {
     /// Every setting that cannot be used.
     pub fn open(settings: &Jwt) -> Result<Verifier, Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut keys = Vec::new();
-        match secret_of(settings) {
-            Ok(Some(secret)) => keys.extend(Key::of_secret(secret.expose()).ok()),
-            Ok(None) => {}
-            Err(fault) => faults.push(fault),
-        }
+        let secret = secret_of(settings).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
+        let mut keys: Vec<Key> = secret.iter().filter_map(|secret| Key::of_secret(secret.expose()).ok()).collect();
         for file in &settings.public_keys {
             match public_key(file.path()) {
                 Ok(key) => keys.push(key),
@@ -54,8 +53,13 @@ impl Verifier {
         if !faults.is_empty() {
             return Err(faults);
         }
+        if settings.has_public_keys() && settings.issuer.is_none() && settings.audience.is_empty() {
+            tracing::warn!(
+                "tokens that their server made for others are let in too: set access.jwt.issuer or access.jwt.audience"
+            );
+        }
         let verifier = Verifier::new(keys, jwks, settings);
-        verifier.test_itself(settings).map_err(|fault| vec![fault])?;
+        verifier.test_itself(settings, secret).map_err(|fault| vec![fault])?;
         Ok(verifier)
     }
 
@@ -117,9 +121,8 @@ impl Verifier {
 
     /// Makes a token with the secret and checks it. Without a secret, with one made up: whether signatures work at all
     /// depends on how the program was built, and would else be found out by the first user.
-    fn test_itself(&self, settings: &Jwt) -> Result<(), Fault> {
+    fn test_itself(&self, settings: &Jwt, own: Option<Secret>) -> Result<(), Fault> {
         let made_up = Secret::from("a secret for this test only, which signs nothing else");
-        let own = secret_of(settings)?;
         let allowed = own.is_some() && settings.algorithms.contains(&Algorithm::Hs256);
         let now = SystemTime::now();
         let statement = Statement {

@@ -57,7 +57,7 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn open(path: PathBuf, settings: &Access) -> Result<Users, Fault> {
         Ok(Users {
-            directory: Watched::open("access.users", path, Directory::read)?,
+            directory: Watched::open("access.users", path, "homeroom user add", Directory::read)?,
             hashes: Hashes::new(settings.hashes_at_once),
             remembered: Remembered::new(settings.passwords_remembered),
             failures: Arc::new(Failures::new(settings.login_failures_per_account, settings.login_failures_per_address)),
@@ -67,6 +67,11 @@ impl Users {
     /// Reads the file again if it changed; says whether it did.
     pub(super) fn look(&self) -> bool {
         self.directory.look()
+    }
+
+    /// What the file says of a user now.
+    pub(super) fn current(&self, name: &str) -> Option<Principal> {
+        self.directory.now().0.get(name).map(User::principal)
     }
 
     /// Who that is, if the password is theirs.

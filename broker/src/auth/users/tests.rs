@@ -191,7 +191,7 @@ fn a_file_that_others_can_write_or_that_is_none_is_refused() {
     assert!(refused(directory.path()).remedy.contains("no file"));
     let missing = refused(&directory.path().join("missing.toml"));
     assert_eq!(missing.key, "access.users");
-    assert!(missing.value.ends_with("missing.toml") && missing.remedy.contains("cannot be read"), "{missing}");
+    assert!(missing.value.ends_with("missing.toml") && missing.remedy.contains("homeroom user add"), "{missing}");
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(refused(&path).remedy.contains("UTF-8"));

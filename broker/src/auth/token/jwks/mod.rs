@@ -132,6 +132,10 @@ impl Jwks {
             Err(error) => {
                 match before.fetched.map(|fetched| fetched.elapsed().as_secs()) {
                     Some(age) => tracing::warn!(%url, age, "the keys of tokens stay those of {age} s ago: {error}"),
+                    // It is tried again every few seconds: once is enough to say so.
+                    None if before.fails => {
+                        tracing::debug!(%url, "the keys of tokens still cannot be fetched: {error}")
+                    }
                     None => tracing::error!(%url, "no token can be checked, its keys were never fetched: {error}"),
                 }
                 self.tell(Told { fails: true, ..before });
