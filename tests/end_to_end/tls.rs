@@ -295,3 +295,27 @@ async fn keys_may_be_changed_and_who_does_nothing_else_is_closed() {
         .await
         .expect("a way in");
 }
+
+#[tokio::test]
+async fn the_files_are_looked_at_before_the_broker_starts() {
+    let (right, other) = (Setup::default().tls(&Authority::new()), Setup::default().tls(&Authority::new()));
+    let ((certificate, key), (_, others_key)) = (right.certificate_files(), other.certificate_files());
+    let missing = right.directory().join("missing.pem");
+    for (command, key, code, words) in [
+        ("check", &key, 0, "The configuration is right"),
+        ("check", &others_key, 2, "homeroom.toml:3: tls.key"),
+        ("serve", &others_key, 2, "It is not the key of the certificate"),
+        ("serve", &missing, 2, "It cannot be read"),
+    ] {
+        let config = right.directory().join("homeroom.toml");
+        let settings =
+            format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n[listen]\nhttp = \"127.0.0.1:0\"\n");
+        std::fs::write(&config, settings).expect("written");
+        let mut homeroom = Command::new(homeroom_tests::binary());
+        homeroom.arg(command).arg("--config").arg(&config).current_dir(right.directory()).kill_on_drop(true);
+        let output = within(command, DEADLINE, homeroom.output()).await.expect("it runs");
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}

@@ -206,7 +206,7 @@ impl Link {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, Received::Nothing),
                     Err(_) => (0, Received::End),
                 };
-                if std::mem::take(&mut self.is_fresh) && tls::is_hello(&buffer[..count]) {
+                if count > 0 && std::mem::take(&mut self.is_fresh) && tls::is_hello(&buffer[..count]) {
                     tls::log_misdirected("stomp", self.peer);
                     return Received::Broken { code: 1002, reason: "TLS on a port without it".to_owned() };
                 }
