@@ -61,6 +61,9 @@ export const told = (figure) =>
 /** A time as people write it: `10s` is `10 s`. */
 export const time = (text) => text.replace(/(\d)s$/, "$1 s");
 
+/** How often it was measured. */
+export const rounds = (number) => (number === 1 ? "One round" : `Medians of ${number} rounds`);
+
 const [BEGIN, END] = ["<!-- made by tests/dashboard/run -->", "<!-- until here -->"];
 
 /** The page with this between its marks. */

@@ -2,7 +2,7 @@
 
 import { written } from "../comparison/figures.js";
 import { logarithmic } from "../comparison/picture.js";
-import { FIGURES, summary, time } from "./figures.js";
+import { FIGURES, rounds, summary, time } from "./figures.js";
 
 const PANEL = { width: 400, title: 46, row: 24, axis: 26, names: 136, bars: 196 };
 const COLUMNS = 2;
@@ -34,7 +34,7 @@ export function picture(report) {
 <desc id="desc">${escape(description(panels))}</desc>
 ${STYLE}
 <text class="heading" x="0" y="18">${heading(clients, every)}</text>
-<text x="0" y="38">Less is better. Short polling asks ${escape(time(poll))} after each answer. Medians of ${report.rounds} rounds.</text>
+<text x="0" y="38">Less is better. Short polling asks ${escape(time(poll))} after each answer. ${rounds(report.rounds)}.</text>
 ${drawn.join("\n")}
 </svg>
 `;

@@ -1,6 +1,6 @@
 // The table, in Markdown.
 
-import { FIGURES, summary, time, told } from "./figures.js";
+import { FIGURES, rounds, summary, time, told } from "./figures.js";
 
 /** What stands on the page: the table, and what was measured where. */
 export function table(report) {
@@ -11,7 +11,7 @@ export function table(report) {
   return [
     ...[head, rule, ...lines].map((line) => `| ${line.join(" | ")} |`),
     "",
-    `One update every ${time(every)}; short polling asks ${time(poll)} after each answer. Medians of ${report.rounds} rounds (range), each`,
+    `One update every ${time(every)}; short polling asks ${time(poll)} after each answer. ${rounds(report.rounds)}${report.rounds > 1 ? " (range), each" : ","}`,
     `measured for ${time(report.settings.for)} and scaled to an hour, on a broker of its own${atOnce(report)}.`,
     ...machine(report),
     "",

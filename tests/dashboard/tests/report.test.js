@@ -42,7 +42,7 @@ test("the picture is that of the committed results", async () => {
   assert.equal(await read("../../../broker/dashboard.svg"), picture(await committed()), "tests/dashboard/run --report");
 });
 
-test("of the committed measurements no update was missing, repeated or late by the client's fault", async () => {
+test("in the committed measurements every update came once, and the client was not the bottleneck", async () => {
   const { measurements, rounds, settings } = await committed();
   assert.equal(measurements.length, 5 * rounds);
   for (const { way, results } of measurements) {
