@@ -54,9 +54,12 @@ export function summary({ measurements }) {
   });
 }
 
-/** Three digits; large counts to the nearest hundred thousand or so, whose last digits are noise. */
-export const told = (figure) =>
-  figure === undefined ? "–" : figure.max >= 1000 ? written(figure.median) : withRange(figure);
+/** Three digits, with the range where it says something: not of large counts, and not where it rounds to nothing. */
+export function told(figure) {
+  if (figure === undefined) return "–";
+  const isOne = figure.max >= 1000 || written(figure.min) === written(figure.max);
+  return isOne ? written(figure.median) : withRange(figure);
+}
 
 /** A time as people write it: `10s` is `10 s`. */
 export const time = (text) => text.replace(/(\d)s$/, "$1 s");
