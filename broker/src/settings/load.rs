@@ -260,8 +260,8 @@ fn access(mut section: Section<'_>, access: &mut Access) {
     section.read("users", &mut access.users);
     section.read("keys", &mut access.keys);
     section.read("anonymous", &mut access.anonymous);
-    section.read_within("login_failures_per_account", &mut access.login_failures_per_account, 1..=10_000);
-    section.read_within("login_failures_per_address", &mut access.login_failures_per_address, 1..=1_000_000);
+    section.read_within("login_failures_per_account", &mut access.login_failures_per_account, 1..=1_000);
+    section.read_within("login_failures_per_address", &mut access.login_failures_per_address, 1..=1_000);
     section.read_within("passwords_remembered", &mut access.passwords_remembered, Duration::ZERO..=DAY);
     section.read_within("hashes_at_once", &mut access.hashes_at_once, 1..=64);
     jwt(section.section("jwt"), &mut access.jwt);
