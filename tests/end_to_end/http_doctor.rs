@@ -158,7 +158,7 @@ async fn whatever_answers_the_command_ends_and_keeps_the_terminal_clean() {
 
 #[tokio::test]
 async fn the_command_says_which_address_to_write() {
-    for (url, remedy) in [("https://127.0.0.1:1", "/doctor"), ("http://127.0.0.1:1/a/b", "as a whole")] {
+    for (url, remedy) in [("wss://127.0.0.1:99999/ws", "1 to 65535"), ("http://127.0.0.1:1/a/b", "as a whole")] {
         let output = doctor(url).await;
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");

@@ -27,6 +27,7 @@ mod queue_corners;
 mod queues;
 mod replies;
 
+mod doctor_tls;
 mod http_batch;
 mod http_bodies;
 mod http_doctor;

@@ -34,10 +34,16 @@ impl Authority {
 
     /// Writes a new certificate for this machine, and its key.
     pub fn issue(&self, certificate: &Path, key: &Path) {
+        self.issue_otherwise(certificate, key, |_| {});
+    }
+
+    /// The same with something changed in it.
+    pub fn issue_otherwise(&self, certificate: &Path, key: &Path, change: impl FnOnce(&mut CertificateParams)) {
         let own = KeyPair::generate().expect("a key");
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
         let mut params = CertificateParams::new(names).expect("names");
         params.distinguished_name.push(DnType::CommonName, "the tests' broker");
+        change(&mut params);
         let issued = params.signed_by(&own, &self.issuer).expect("a signature");
         // As careful operators do: nobody reads half a file.
         for (path, text) in [(certificate, issued.pem()), (key, own.serialize_pem())] {

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::Failure;
-use super::reach::{Failed, Place, Trust};
+use super::reach::{Failed, Place, Trust, port};
 use crate::transport::Socket;
 
 /// Which broker, and as whom.
@@ -175,8 +175,9 @@ fn request(url: &str) -> Result<(Request, Place), Failure> {
         Some("wss") => true,
         _ => return Err(wrong("is neither ws:// nor wss://")),
     };
-    let host = request.uri().host().ok_or_else(|| wrong("names no host"))?.to_owned();
-    let port = request.uri().port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let authority = request.uri().authority().ok_or_else(|| wrong("names no host"))?;
+    let host = authority.host().to_owned();
+    let port = port(authority, if secure { 443 } else { 80 }).ok_or_else(|| wrong("has no port from 1 to 65535"))?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(Version::V1_2.subprotocol()));
     Ok((request, Place { host, port, secure }))
 }
@@ -319,6 +320,10 @@ mod tests {
     fn only_a_websocket_address_is_taken() {
         for url in ["", "127.0.0.1:8080", "http://127.0.0.1/ws", "ws://"] {
             assert!(request(url).is_err(), "{url}");
+        }
+        for url in ["ws://school.example:99999/ws", "wss://[::1]:0/ws", "ws://alice@school.example:x/ws"] {
+            let failure = request(url).unwrap_err().to_string();
+            assert!(failure.contains(url) && failure.contains("1 to 65535"), "{failure}");
         }
         let place = |host: &str, port, secure| Place { host: host.to_owned(), port, secure };
         assert_eq!(request("ws://[::1]/ws").unwrap().1, place("[::1]", 80, false));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::http::uri::Authority;
 use clap::Args;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::aws_lc_rs;
@@ -80,8 +81,31 @@ impl Place {
     }
 }
 
+/// The port that an address names, or the `usual` one; `None` if what it names is no port.
+pub(super) fn port(authority: &Authority, usual: u16) -> Option<u16> {
+    // `Authority` takes a port that is none for no port.
+    let place = authority.as_str().rsplit('@').next()?;
+    match place.strip_prefix(authority.host())? {
+        "" => Some(usual),
+        named => named.strip_prefix(':')?.parse().ok().filter(|port| *port != 0),
+    }
+}
+
 impl Trust {
     fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions();
+        let config = config.expect("the cipher suites that are built in go with both versions");
+        let mut config = config.with_webpki_verifier(self.verifier()?).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Who looks at the certificates of servers.
+    ///
+    /// # Errors
+    /// That `--ca` cannot be read, or that nobody is trusted at all.
+    pub(super) fn verifier(&self) -> Result<Arc<WebPkiServerVerifier>, Failure> {
         let mut roots = RootCertStore::empty();
         // What the machine has and cannot be read is no authority; with none at all that is told.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -89,17 +113,12 @@ impl Trust {
             roots.add_parsable_certificates(authorities(file)?);
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-        let verifier = verifier.map_err(|_| {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        verifier.map_err(|_| {
             Failure::new(
                 "This machine trusts no certificate authority: install ca-certificates, or name one with --ca FILE.",
             )
-        })?;
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.expect("the cipher suites that are built in go with both versions");
-        let mut config = config.with_webpki_verifier(verifier).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        })
     }
 }
 

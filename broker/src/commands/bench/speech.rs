@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use super::Failure;
 use super::flags::Target;
 use super::{nats, stomp};
+use crate::commands::reach::port;
 
 /// How one run speaks to its broker.
 pub(super) struct Speech {
@@ -71,7 +72,8 @@ impl Speech {
             _ => return Err(wrong("is no ws:// address, and this client speaks without TLS")),
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        let port = uri.authority().and_then(|authority| port(authority, 80));
+        let authority = format!("{host}:{}", port.ok_or_else(|| wrong("has no port from 1 to 65535"))?);
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Ok(Speech { dialect, target: target.clone(), authority, path })
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderValue;
 use futures_util::{SinkExt, StreamExt};
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version, encode};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -16,10 +15,11 @@ use super::line::{BYTES_MAX, WITHIN, connect, failed};
 use super::measurements::{Door, Outcome};
 use super::target::Target;
 use crate::refusals::code;
+use crate::transport::Socket;
 
 /// A conversation after CONNECTED, in which neither side has to say anything for a long time.
 pub(super) struct Conversation {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     decoder: Decoder,
     /// How often the broker offers to send a heart-beat.
     pub(super) heartbeat: Duration,
@@ -135,9 +135,8 @@ pub(super) async fn websocket(target: &Target) -> (Door, Option<Duration>) {
     }
 }
 
-async fn upgrade(target: &Target, stream: TcpStream) -> Result<WebSocketStream<TcpStream>, Door> {
-    let url = format!("ws://{}/ws", target.authority());
-    let mut request = url.into_client_request().map_err(|_| Door::is(Outcome::Refused))?;
+async fn upgrade(target: &Target, stream: Socket) -> Result<WebSocketStream<Socket>, Door> {
+    let mut request = target.websocket().into_client_request().map_err(|_| Door::is(Outcome::Refused))?;
     let headers = request.headers_mut();
     headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(Version::V1_2.subprotocol()));
     if let Ok(origin) = HeaderValue::from_str(&target.origin()) {

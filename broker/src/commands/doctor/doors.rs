@@ -57,6 +57,13 @@ pub(super) async fn short_polling(target: &Target) -> Result<(Door, Option<f64>)
     Ok((door, clock.map(|(_, ahead)| ahead).filter(|_| !is_cached)))
 }
 
+/// Whether a broker answers here at all.
+pub(super) async fn answers(target: &Target) -> bool {
+    let Ok(mut line) = Line::open(target).await else { return false };
+    let Ok(response) = line.ask(Method::GET, "/v1/time", "", WITHIN).await else { return false };
+    whole(response.into_body(), WITHIN).await.is_ok_and(|body| server_time(&body).is_some())
+}
+
 /// A page that is no problem of ours, and no error of something between, is another server's.
 fn strange(door: Door) -> Door {
     let is_other = matches!(door.status, Some(200..=399 | 401 | 404 | 405 | 511));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measurements::{Door, Measurements, Outcome, Quiet, Reach};
+use super::measurements::{Door, Handshake, Measurements, Outcome, Quiet, Reach};
 
 /// One thing to be said, by its name in `words.json`, and what stands in its blanks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +36,36 @@ impl Findings<'_> {
         match self.measured.reach {
             Reach::UnknownName => self.say("unknown-name", []),
             Reach::NoAnswer => self.say("unreachable", []),
+            Reach::NoTls => self.tls(),
+            Reach::OnlyTls => self.say("only-tls", []),
             Reach::Reached => self.doors(),
+        }
+        if let Some(after) = self.measured.given_up_seconds {
+            self.say("given-up", [("seconds", seconds(after))]);
         }
         if self.found.is_empty() {
             self.say("all-well", []);
         }
         if let Some(variable) = &self.measured.proxy_variable {
             self.say("proxy-unused", [("variable", variable.clone())]);
+        }
+    }
+
+    fn tls(&mut self) {
+        let tls = self.measured.tls.clone().unwrap_or_default();
+        let reason = ("reason", tls.reason.unwrap_or_default());
+        match (tls.is, tls.certificate) {
+            (Handshake::Untrusted, Some(shown)) => self.say("certificate-untrusted", [("issuer", shown.issuer)]),
+            (Handshake::WrongName, Some(shown)) => self.say("certificate-wrong-name", [("names", shown.names)]),
+            (Handshake::Untimely, Some(shown)) => {
+                self.say("certificate-untimely", [("from", shown.from), ("until", shown.until)]);
+            }
+            (Handshake::Plain, _) => self.say("tls-unknown", []),
+            (Handshake::Refused, _) => self.say("tls-refused", [reason]),
+            (Handshake::Closed, _) => self.say("tls-closed", []),
+            (Handshake::Silent, _) => self.say("tls-silent", []),
+            (Handshake::Works, _) => {}
+            (_, _) => self.say("certificate-unusable", [reason]),
         }
     }
 
@@ -58,7 +81,7 @@ impl Findings<'_> {
         }
         if any(Outcome::Busy) {
             self.say("busy", []);
-        } else if !doors.any_works() {
+        } else if !doors.any_works() && self.measured.given_up_seconds.is_none() {
             return self.say("nothing-works", []);
         }
         self.websocket();
@@ -142,7 +165,9 @@ impl Findings<'_> {
 
     fn say<const N: usize>(&mut self, id: &'static str, blanks: [(&'static str, String); N]) {
         let Measurements { url, host, port, .. } = self.measured;
-        let place = [("url", url.clone()), ("host", host.clone()), ("port", port.to_string())];
+        let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let place =
+            [("url", url.clone()), ("host", host.clone()), ("port", port.to_string()), ("authority", authority)];
         self.found.push(Finding { id, blanks: place.into_iter().chain(blanks).collect() });
     }
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::measurements::{Door, Outcome};
 use super::target::Target;
 use crate::refusals::code;
+use crate::transport::Socket;
 
 /// To be connected, and to have the head of an answer that is not late on purpose.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
@@ -49,8 +50,16 @@ impl Drop for Line {
     }
 }
 
-/// A connected socket.
-pub(super) async fn connect(target: &Target) -> Result<TcpStream, Fault> {
+/// A stream to be spoken on, under TLS where the address asks for it.
+pub(super) async fn connect(target: &Target) -> Result<Socket, Fault> {
+    let stream = reach(target).await?;
+    let Some(encryption) = &target.encryption else { return Ok(Socket::Plain(stream)) };
+    let shaken = tokio::time::timeout(WITHIN, encryption.over(stream)).await.map_err(|_| Fault::Silent)?;
+    Ok(Socket::Secure(Box::new(shaken.map_err(|_| Fault::Broken)?.into())))
+}
+
+/// A connected socket, on which nothing was said yet.
+pub(super) async fn reach(target: &Target) -> Result<TcpStream, Fault> {
     let resolving = tokio::time::timeout(WITHIN, tokio::net::lookup_host((&*target.host, target.port))).await;
     let addresses: Vec<_> = resolving.ok().and_then(Result::ok).map(Iterator::collect).unwrap_or_default();
     if addresses.is_empty() {

@@ -10,6 +10,9 @@ pub(super) struct Measurements {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) reach: Reach,
+    /// Of `https://` alone.
+    #[serde(default)]
+    pub(super) tls: Option<Tls>,
     pub(super) doors: Doors,
     pub(super) quiet: Quiets,
     /// How often the broker offers to send a heart-beat; 0 is never.
@@ -21,6 +24,9 @@ pub(super) struct Measurements {
     /// A variable that names a proxy, which was not used.
     #[serde(default)]
     pub(super) proxy_variable: Option<String>,
+    /// After so long it was given up, and what was not measured by then is not known.
+    #[serde(default)]
+    pub(super) given_up_seconds: Option<f64>,
 }
 
 /// How far a connection came.
@@ -30,6 +36,59 @@ pub(super) enum Reach {
     Reached,
     UnknownName,
     NoAnswer,
+    /// Something answers, but there is no TLS with it.
+    NoTls,
+    /// In the clear nothing is answered, and TLS is spoken there.
+    OnlyTls,
+}
+
+/// What came of a handshake. Texts of a peer have lost what could harm a terminal.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(super) struct Tls {
+    pub(super) is: Handshake,
+    /// Such as `TLS 1.3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
+    /// The best version that it has, such as `HTTP/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http: Option<String>,
+    /// Of the certificate that was shown, whether it was good or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) certificate: Option<Shown>,
+    /// What TLS has against it, where that says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+/// A certificate, for people. Days in UTC, such as `2027-03-31`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(super) struct Shown {
+    pub(super) issuer: String,
+    pub(super) names: String,
+    pub(super) from: String,
+    pub(super) until: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Handshake {
+    Works,
+    /// The certificate is signed by nobody who is known here.
+    Untrusted,
+    /// It is for other names.
+    WrongName,
+    /// It does not hold any more, or not yet.
+    Untimely,
+    /// It is wrong in another way.
+    Unusable,
+    /// What answers is no TLS.
+    Plain,
+    /// The other side has something against it.
+    Refused,
+    /// It broke off.
+    #[default]
+    Closed,
+    Silent,
 }
 
 /// The ways in which messages come, the best first, and the way they go over HTTP.

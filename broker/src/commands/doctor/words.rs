@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Finding, seconds, short};
-use super::measurements::{Door, Measurements, Outcome, Quiet, Reach};
+use super::measurements::{Door, Measurements, Outcome, Quiet, Reach, Tls};
 
 /// One finding as people read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +23,7 @@ struct Words {
     doors: BTreeMap<String, String>,
     outcomes: BTreeMap<String, String>,
     quiet: BTreeMap<String, String>,
+    tls: String,
     headings: BTreeMap<String, String>,
     findings: BTreeMap<String, Advice>,
 }
@@ -64,6 +65,9 @@ pub(super) fn report(measured: &Measurements, findings: &[Said]) -> String {
 }
 
 fn tables(out: &mut String, measured: &Measurements) {
+    if let Some(tls) = &measured.tls {
+        let _ = writeln!(out, "{}\n{}\n", heading("tls"), handshake(tls));
+    }
     let _ = writeln!(out, "{}", heading("doors"));
     for (name, door) in measured.doors.named() {
         let _ = writeln!(out, "{}", row(&WORDS.doors[name], &outcome(door)));
@@ -73,6 +77,14 @@ fn tables(out: &mut String, measured: &Measurements) {
         let _ = writeln!(out, "{}", row(name, &held(quiet)));
     }
     out.push('\n');
+}
+
+fn handshake(tls: &Tls) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let shown = tls.certificate.as_ref();
+    let of_certificate = [("issuer", shown.map(|shown| &shown.issuer)), ("until", shown.map(|shown| &shown.until))];
+    let blanks = of_certificate.map(|(name, value)| (name, text(&value.cloned())));
+    row(&text(&tls.version), &filled(&WORDS.tls, &blanks.into_iter().chain([("http", text(&tls.http))]).collect()))
 }
 
 fn row(name: &str, text: &str) -> String {

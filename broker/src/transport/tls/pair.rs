@@ -244,7 +244,8 @@ fn no_pem(error: &PemError) -> String {
     format!("It is no PEM ({what}): is it written out to its end?")
 }
 
-fn names(leaf: &Certificate) -> Vec<String> {
+/// The names and addresses that a certificate is for.
+pub fn names(leaf: &Certificate) -> Vec<String> {
     let Ok(Some((_, alternatives))) = leaf.tbs_certificate.get::<SubjectAltName>() else { return Vec::new() };
     let name = |name: &GeneralName| match name {
         GeneralName::DnsName(name) => Some(name.to_string()),

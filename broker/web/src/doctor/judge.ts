@@ -1,7 +1,7 @@
 // From measurements to findings. Pure, and the same rules as in `src/commands/doctor/judge.rs`: the cases in
 // `cases.json` hold both to it.
 
-import { anyWorks, type Door, type Measurements, type Outcome, reading } from "./measurements.ts";
+import { anyWorks, type Door, type Measurements, type Outcome, reading, type Tls } from "./measurements.ts";
 import type { FindingId } from "./words.ts";
 
 /** One thing to be said, by its name in `words.json`, and what stands in its blanks. */
@@ -21,15 +21,31 @@ type Say = (id: FindingId, blanks?: Record<string, string>) => void;
 
 /** What is to be said, the most important first; never nothing. */
 export function judge(measured: Measurements): Finding[] {
-  const { url, host, port, proxy_variable: variable } = measured;
+  const { url, host, port, proxy_variable: variable, given_up_seconds: after } = measured;
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const found: Finding[] = [];
-  const say: Say = (id, blanks = {}) => found.push({ id, blanks: { url, host, port: String(port), ...blanks } });
+  const say: Say = (id, blanks = {}) => found.push({ id, blanks: { url, host, port: String(port), authority, ...blanks } });
   if (measured.reach === "unknown_name") say("unknown-name");
   else if (measured.reach === "no_answer") say("unreachable");
+  else if (measured.reach === "no_tls") judgeTls(measured.tls ?? { is: "closed" }, say);
+  else if (measured.reach === "only_tls") say("only-tls");
   else judgeDoors(measured, say);
+  if (after !== undefined) say("given-up", { seconds: seconds(after) });
   if (found.length === 0) say("all-well");
   if (variable) say("proxy-unused", { variable });
   return found;
+}
+
+function judgeTls({ is, certificate, reason = "" }: Tls, say: Say): void {
+  if (is === "works") return;
+  if (is === "untrusted" && certificate) say("certificate-untrusted", { issuer: certificate.issuer });
+  else if (is === "wrong_name" && certificate) say("certificate-wrong-name", { names: certificate.names });
+  else if (is === "untimely" && certificate) say("certificate-untimely", { from: certificate.from, until: certificate.until });
+  else if (is === "plain") say("tls-unknown");
+  else if (is === "refused") say("tls-refused", { reason });
+  else if (is === "closed") say("tls-closed");
+  else if (is === "silent") say("tls-silent");
+  else say("certificate-unusable", { reason });
 }
 
 function judgeDoors(measured: Measurements, say: Say): void {
@@ -39,7 +55,7 @@ function judgeDoors(measured: Measurements, say: Say): void {
   // Whatever else was refused was refused for the same reason.
   if (any("turned_away")) return say("origin-refused");
   if (any("busy")) say("busy");
-  else if (!anyWorks(doors)) return say("nothing-works");
+  else if (!anyWorks(doors) && measured.given_up_seconds === undefined) return say("nothing-works");
   judgeWebSocket(doors.websocket, say);
   judgeHttp(measured, say);
   judgeQuiet(measured, say);

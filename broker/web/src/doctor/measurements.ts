@@ -5,13 +5,27 @@ export interface Measurements {
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  readonly reach: "reached" | "unknown_name" | "no_answer";
+  readonly reach: "reached" | "unknown_name" | "no_answer" | "no_tls" | "only_tls";
+  /** Browsers do not show pages what became of TLS. */
+  readonly tls?: Tls | undefined;
   readonly doors: Doors;
   readonly quiet: { readonly websocket: Quiet; readonly http: Quiet };
   /** How often the broker offers to send a heart-beat; 0 is never. */
   readonly heartbeat_seconds?: number | undefined;
   readonly clock_ahead_seconds?: number | undefined;
   readonly proxy_variable?: string | undefined;
+  /** After so long it was given up, and what was not measured by then is not known. */
+  readonly given_up_seconds?: number | undefined;
+}
+
+/** What came of a handshake. */
+export interface Tls {
+  readonly is:
+    | "works" | "untrusted" | "wrong_name" | "untimely" | "unusable" | "plain" | "refused" | "closed" | "silent";
+  readonly version?: string | undefined;
+  readonly http?: string | undefined;
+  readonly certificate?: { readonly issuer: string; readonly names: string; readonly from: string; readonly until: string } | undefined;
+  readonly reason?: string | undefined;
 }
 
 /** The ways in which messages come, the best first, and the way they go over HTTP. */

@@ -2,7 +2,7 @@
 
 import type { Finding } from "./judge.ts";
 import { seconds, short } from "./judge.ts";
-import { type Door, type DoorName, DOORS, type Measurements, type Quiet } from "./measurements.ts";
+import { type Door, type DoorName, DOORS, type Measurements, type Quiet, type Tls } from "./measurements.ts";
 import words from "./words.json";
 
 export type FindingId = keyof typeof words.findings;
@@ -26,9 +26,10 @@ export function said({ id, blanks }: Finding): Said {
 
 /** All of it as plain text, for people and for those whom they ask. */
 export function report(measured: Measurements, findings: readonly Said[]): string {
-  const { url, doors, quiet, reach } = measured;
+  const { url, doors, quiet, reach, tls } = measured;
   const lines = [filled(headings.title, { url }), ""];
   if (reach === "reached") {
+    if (tls) lines.push(headings.tls, handshake(tls), "");
     lines.push(headings.doors, ...DOORS.map((name) => row(doorName(name), outcome(doors[name]))), "");
     lines.push(headings.quiet, row("WebSocket", held(quiet.websocket)), row("HTTP", held(quiet.http)), "");
   }
@@ -52,6 +53,10 @@ export function outcome({ is, round_trip_ms: trip, status }: Door): string {
 
 export function held(quiet: Quiet): string {
   return filled(words.quiet[quiet.is], { seconds: seconds(quiet.is === "untried" ? 0 : quiet.seconds) });
+}
+
+function handshake({ version = "", http = "", certificate }: Tls): string {
+  return row(version, filled(words.tls, { http, issuer: certificate?.issuer ?? "", until: certificate?.until ?? "" }));
 }
 
 function row(name: string, text: string): string {
