@@ -6,12 +6,13 @@
 //! | [`server`] | the one place that builds every part | all |
 //! | [`settings`] [`telemetry`] [`metrics`] [`patience`] [`shutdown`] | one idea each | none of the rooms |
 //! | [`transport`] | links: TCP, WebSocket, SockJS | none of the rooms |
-//! | [`connection`] | one STOMP conversation | transport, auth, router, classroom |
+//! | [`connection`] | one STOMP conversation | transport, access, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
+//! | [`access`] | who may be here, what they may do, for how long | auth, router, classroom's bell |
 //! | [`auth`] | who is at the other end | none of the rooms |
-//! | [`router`] | destinations: where | none of the rooms |
+//! | [`router`] | destinations: where, and by which rules somebody may go there | auth's principal |
 //! | [`replies`] | reply queues: from whoever was asked to the session that asked | classroom's bell |
 //! | [`classroom`] | one log and the people around it | storage, router's names |
 //! | [`admin`] | health and metrics | reads only |
@@ -30,6 +31,7 @@
 //! What a student has seen is never lost, what is replayed equals what was
 //! live, and no position is ever seen twice with different content.
 
+pub mod access;
 pub mod admin;
 pub mod auth;
 pub mod classroom;

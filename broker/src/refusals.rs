@@ -9,6 +9,8 @@ use crate::router::DestinationError;
 pub mod code {
     /// The broker is at fault.
     pub const INTERNAL: u16 = 100;
+    /// Nobody who is known here.
+    pub const UNAUTHORIZED: u16 = 101;
     /// No such destination here.
     pub const UNKNOWN_DESTINATION: u16 = 102;
     /// Not for this one.
@@ -19,6 +21,10 @@ pub mod code {
     pub const BAD_REQUEST: u16 = 107;
     /// Not now.
     pub const NOT_AVAILABLE: u16 = 108;
+    /// The time of the credentials is over.
+    pub const EXPIRED: u16 = 109;
+    /// Too often; after a while it may be tried again.
+    pub const TOO_MANY_REQUESTS: u16 = 111;
     /// The position is gone, or of another log.
     pub const UNRECOVERABLE: u16 = 112;
     /// The idempotency key was used for something else.

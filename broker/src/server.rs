@@ -13,7 +13,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::auth::{Authenticator, Unusable};
+use crate::access::RevocationError;
+use crate::auth::{Authenticator, Credentials, Unusable};
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
@@ -58,6 +59,9 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What was revoked cannot be read.
+    #[error(transparent)]
+    Revocations(#[from] RevocationError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -86,13 +90,16 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let settings = Arc::new(settings);
-    let access = Arc::new(Authenticator::open(&settings.access)?);
+    let authenticator = Arc::new(Authenticator::open(&settings.access)?);
     let listeners = Listeners::bind(&settings)?;
     let addresses = listeners.addresses();
     let store = open_store(&settings).await?;
-    let services = services(settings.clone(), &store, access.clone())?;
+    let services = services(settings.clone(), &store, authenticator.clone())?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(access.keep_fresh());
+    tasks.spawn(authenticator.keep_fresh());
+    if let Some(access) = services.access.clone() {
+        tasks.spawn(access.keep_watch());
+    }
     let ways_in = WaysIn::open(&services, &mut tasks).map_err(RunError::Certificate)?;
     tracing::info!("the lesson page is at {}://{}", ways_in.scheme(), addresses.http);
     listeners.serve(&services, &ways_in, &mut tasks);
@@ -166,7 +173,7 @@ async fn serve_http(listener: TcpListener, admission: Admission, site: Arc<Site>
 async fn serve_stomp(listener: TcpListener, admission: Admission, services: Arc<Services>) {
     let (tuning, shutdown) = (parts::tuning(&services.settings), services.shutdown.clone());
     listener::accept(listener, tuning, admission, shutdown, move |socket, peer| {
-        connection::serve(services.clone(), services.session.clone(), Link::tcp(socket, peer))
+        connection::serve(services.clone(), services.session.clone(), Link::tcp(socket, peer), Credentials::Nothing)
     })
     .await;
 }
@@ -186,10 +193,11 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, RunError> {
 pub(crate) fn services(
     settings: Arc<Settings>,
     store: &Store,
-    access: Arc<Authenticator>,
+    authenticator: Arc<Authenticator>,
 ) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
-    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), access);
+    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), authenticator.clone());
+    let access = parts::access(&settings, authenticator)?;
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)
@@ -208,6 +216,7 @@ pub(crate) fn services(
         server: SERVER,
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
+        access,
         recent_refusals: connection::RecentRefusals::default(),
         replies: Directory::new(parts::replies(&settings)),
         settings,

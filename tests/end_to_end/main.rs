@@ -50,6 +50,7 @@ mod start_positions;
 mod takeover;
 mod transactions;
 
+mod access;
 mod access_files;
 mod crash;
 mod crash_queue;

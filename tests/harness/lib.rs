@@ -7,6 +7,7 @@
 //!   history   what every actor asked, was told and saw, in one order
 //!   judge     says whether a history keeps the promises, and which events prove that it does not
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
+//!   school    a broker where everybody shows who they are
 //!   wait      waits for an event, never for a time
 //! ```
 //!
@@ -20,6 +21,7 @@ mod history;
 mod http;
 mod judge;
 mod random;
+mod school;
 mod sockjs;
 mod stomp;
 mod stream;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::files::Fault;
 use super::keys::Keys;
+use super::principal::Source;
 use super::tally::{Proof, Tally};
 use super::tickets::Tickets;
 use super::token::{self, Verifier};
@@ -141,16 +142,6 @@ impl Authenticator {
         }
     }
 
-    /// What the files say now of a user or service that came in with that proof; `None` if nothing any more. To be
-    /// asked after [`Authenticator::changes`]. Of those with other proofs they say nothing.
-    pub fn current(&self, proof: Proof, user: &str) -> Option<Principal> {
-        match proof {
-            Proof::Password => self.users.as_ref()?.current(user),
-            Proof::Key => self.keys.as_ref()?.current(user),
-            Proof::Nothing | Proof::Token | Proof::Ticket => None,
-        }
-    }
-
     fn nobody(&self) -> Result<Principal, Denied> {
         let role = self.anonymous.clone().ok_or(Denied::Nothing)?;
         Ok(Principal { roles: [role].into(), ..Principal::default() })
@@ -170,6 +161,16 @@ impl Authenticator {
         match &self.users {
             Some(users) => users.principal(user, password, from).await,
             None => Err(Denied::Password),
+        }
+    }
+
+    /// What is said now of somebody who was let in; `None` if they would not be any more. To be asked after
+    /// [`Authenticator::changes`].
+    pub fn again(&self, principal: &Principal) -> Option<Principal> {
+        match (principal.source, principal.user.as_deref()) {
+            (Source::Users, Some(user)) => self.users.as_ref()?.current(user),
+            (Source::Keys, Some(name)) => self.keys.as_ref()?.current(name),
+            _ => Some(principal.clone()),
         }
     }
 

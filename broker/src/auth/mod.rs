@@ -37,7 +37,7 @@ pub use self::credentials::Credentials;
 pub use self::denied::Denied;
 pub use self::files::{Fault, private_text};
 pub use self::identity::Identity;
-pub use self::principal::Principal;
+pub use self::principal::{Principal, Source};
 pub use self::secret::Secret;
 pub use self::tally::{Proof, Tally};
 pub use self::tickets::{LASTS as TICKET_LASTS, TicketError, Tickets};

@@ -20,6 +20,20 @@ pub struct Principal {
     pub expires: Option<SystemTime>,
     /// By what the proof can be revoked: `jti` of a token, the name of a key.
     pub proof: Option<Arc<str>>,
+    /// Who says all this.
+    pub source: Source,
+}
+
+/// Where it is written what somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The proof itself, a token: it says the same as long as it holds.
+    #[default]
+    Proof,
+    /// The file of users.
+    Users,
+    /// The file of keys.
+    Keys,
 }
 
 impl Principal {

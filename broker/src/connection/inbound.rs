@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use homeroom_protocol::{
-    Accepted, AckMode, Acknowledge, Commit, Connect, Disconnect, Event, MessageReference, Operation, Refusal, Send,
-    Subscribe, Ticket, Unsubscribe,
+    AckMode, Acknowledge, Commit, Disconnect, Event, MessageReference, Operation, Refusal, Send, Subscribe, Ticket,
+    Unsubscribe,
 };
 use homeroom_storage::{CursorKey, LogName, Position};
 use tokio::time::{Duration, Instant};
@@ -12,13 +12,12 @@ use tokio::time::{Duration, Instant};
 use super::barrier::{Barrier, Pace};
 use super::consuming::Consuming;
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
+use super::notices::Topic;
 use super::publish::{self, Landed, Share};
-use super::soft::Errors;
 use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
 use super::{Connection, Outcome, Phase};
-use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::classroom::registry::Registry;
 use crate::entrance::{enter, full};
@@ -37,8 +36,11 @@ impl Connection {
             return self.decline(ticket_of(&event), refusal);
         }
         match event {
-            Event::Connect(connect) => self.connect(&connect),
-            Event::Send(send) => return self.reply(send).and_then(|send| self.send(send)),
+            Event::Connect(connect) => return self.connect(connect),
+            Event::Send(send) => {
+                let send = self.renew(send).and_then(|send| self.reply(send));
+                return send.and_then(|send| self.send(send));
+            }
             Event::Subscribe(subscribe) => return self.subscribe(subscribe),
             // Cursors are on their way to the disk with a record: nothing is added before it is known whether they moved.
             event @ (Event::Acknowledge(_) | Event::Unsubscribe(_)) if self.is_settling() => return Some(event),
@@ -50,22 +52,9 @@ impl Connection {
         None
     }
 
-    fn connect(&mut self, connect: &Connect) {
-        let now = Instant::now().into_std();
-        self.errors = connect.errors_soft.then(|| Box::new(Errors::soft()));
-        self.person = Identity::new(connect.login.as_deref(), connect.client_id.as_deref());
-        let limits = &self.services.settings.limits;
-        self.link.raise_limit(usize::try_from(limits.body_bytes + limits.header_bytes + 1024).unwrap_or(usize::MAX));
-        let session = random().map_or_else(|| "0".to_owned(), |number| format!("{number:016x}"));
-        self.session_id = session.as_str().into();
-        let user_name = self.person.user.as_ref().map(ToString::to_string);
-        self.session.accept(Accepted { session, server: self.services.server.to_owned(), user_name }, now);
-        self.services.metrics.connected(self.link.kind(), self.session.version());
-    }
-
     fn send(&mut self, send: Send) -> Option<Event> {
         let ticket = send.ticket;
-        let publication = match publish::read(self.services.registry.rules(), &self.person, &self.session_id, &send) {
+        let publication = match self.read_permitted(&send) {
             Ok(publication) => publication,
             Err(refusal) => return self.decline(ticket, refusal),
         };
@@ -119,7 +108,10 @@ impl Connection {
     }
 
     fn subscribe(&mut self, subscribe: Subscribe) -> Option<Event> {
-        if self.listen_for_errors(&subscribe) {
+        if let Some(topic) = self.listen(&subscribe) {
+            if topic == Topic::Auth {
+                self.warn();
+            }
             return None;
         }
         if self.in_flight.is_some() {
@@ -131,6 +123,9 @@ impl Connection {
             Ok(request) => request,
             Err(refusal) => return self.decline_subscription(&subscribe.id, ticket, refusal),
         };
+        if let Err(refusal) = self.may_have(&request) {
+            return self.decline_subscription(&subscribe.id, ticket, refusal);
+        }
         let id = subscribe.id.as_str().into();
         let after_the_disk = request.durable.is_some().then(|| self.services.arrivals.step());
         let ready = subscribe::prepare(self.services.clone(), request, self.bell.clone());
@@ -151,7 +146,7 @@ impl Connection {
     }
 
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) {
-        self.forget_errors(&unsubscribe.id);
+        self.forget_listener(&unsubscribe.id);
         let known = self.subscriptions.iter().position(|known| *known.id == *unsubscribe.id);
         let keys: Vec<CursorKey> = match known.map(|index| self.subscriptions.remove(index)) {
             Some(mut subscription) => {
@@ -225,13 +220,15 @@ impl Connection {
         self.wait_for(async move { Outcome::Entered(enter(&services, &name).await) });
     }
 
-    fn wait_for(&mut self, outcome: impl Future<Output = Outcome> + std::marker::Send + 'static) {
+    pub(super) fn wait_for(&mut self, outcome: impl Future<Output = Outcome> + std::marker::Send + 'static) {
         self.busy = Some(Box::pin(outcome));
     }
 
     /// Something that was waited for is there.
     pub(super) fn take_up(&mut self, outcome: Outcome) {
         match outcome {
+            Outcome::Admitted(admitted) => self.admitted(admitted),
+            Outcome::Renewed { renewed, ticket } => self.renewed(renewed, ticket),
             Outcome::Entered(Ok(room)) => {
                 self.settle_in();
                 self.rooms.remember(room);
@@ -240,7 +237,12 @@ impl Connection {
                 let ticket = self.held.take().and_then(|event| ticket_of(&event));
                 self.decline(ticket, refusal);
             }
-            Outcome::Subscribed { ready: Ok(ready), ticket, .. } => {
+            Outcome::Subscribed { ready: Ok(ready), id, ticket } => {
+                // What may be had may have changed while it was waited for.
+                if let Err(refusal) = self.may_have(&ready.request) {
+                    drop(self.decline_subscription(&id, ticket, refusal));
+                    return;
+                }
                 self.settle_in();
                 self.subscribed(*ready, ticket);
             }
@@ -373,6 +375,7 @@ impl Connection {
             let close_at = self.services.shutdown.close_at(random().unwrap_or_default());
             self.phase = Phase::Stopping { close_at };
         }
+        self.look_at_permit();
         if self.subscriptions.iter().any(Subscription::is_taken_over) {
             self.subscriptions.retain(|known| !known.is_taken_over());
             self.refuse(None, taken_over());
@@ -482,6 +485,6 @@ fn taken_over() -> Refusal {
 }
 
 /// A number that nobody can guess; `None` if the system gives none.
-fn random() -> Option<u64> {
+pub(super) fn random() -> Option<u64> {
     getrandom::u64().ok()
 }

@@ -8,8 +8,9 @@
 //! The task waits on a short, closed list: the link, the bell, answers of the
 //! store, a timer. Everything it decides, it decides between two waits.
 //!
-//! Never here: how a log is stored, who may do what.
+//! Never here: how a log is stored, by which rules somebody may do something.
 
+mod admission;
 mod arrivals;
 pub mod barrier;
 mod consuming;
@@ -21,12 +22,12 @@ mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod inbound;
+mod notices;
 mod outbox;
 mod publish;
 mod refused;
 mod repeats;
 mod replies;
-mod soft;
 mod subscribe;
 mod subscription;
 mod transaction;
@@ -42,21 +43,23 @@ use std::time::Duration;
 use homeroom_protocol::{self as stomp, Event, Output, Refusal, Session};
 use tokio::time::Instant;
 
+use self::admission::Permit;
 pub use self::arrivals::Arrivals;
 use self::barrier::Barrier;
 use self::disconnect::Ending;
 use self::dispatch::Outlet;
+use self::notices::Notices;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
 pub use self::refused::RecentRefusals;
 use self::replies::Replies;
-use self::soft::Errors;
 use self::subscribe::Ready;
 pub use self::subscription::POSITIONS_MAX;
 use self::subscription::{Source, Subscription};
 use self::turn::Turn;
 pub use self::turn::Turns;
-use crate::auth::Identity;
+use crate::access::{Access, Pass};
+use crate::auth::{Credentials, Identity};
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
@@ -111,6 +114,8 @@ pub struct Services {
     pub recent_refusals: RecentRefusals,
     /// Where replies go.
     pub replies: Arc<Directory>,
+    /// Who may come in and what they may do; `None` where everybody may do everything.
+    pub access: Option<Arc<Access>>,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -120,6 +125,10 @@ type Busy = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// What it came to.
 enum Outcome {
+    /// CONNECT.
+    Admitted(Result<Arc<Pass>, Refusal>),
+    /// New credentials.
+    Renewed { renewed: Result<(), Refusal>, ticket: Option<stomp::Ticket> },
     /// A room for the held SEND or COMMIT.
     Entered(Result<Arc<Room>, Refusal>),
     /// A SUBSCRIBE.
@@ -184,8 +193,12 @@ struct Connection {
     /// Who writes to the link, if dispatchers may.
     outlet: Option<Arc<Outlet>>,
     lane_next: u32,
-    /// How refusals are told, if not by ERROR alone.
-    errors: Option<Box<Errors>>,
+    /// What the broker says to this connection, if it was asked to.
+    notices: Option<Box<Notices>>,
+    /// What the handshake brought to show who it is.
+    brought: Option<Box<Credentials>>,
+    /// What it may do, where not everybody may do everything.
+    permit: Option<Box<Permit>>,
     /// Where replies to its requests come in, if it asked for any.
     replies: Option<Box<Replies>>,
     _tracked: Tracked,
@@ -202,15 +215,22 @@ struct Life {
     probed: bool,
 }
 
-/// Serves one link until it ends, as `session` says.
+/// Serves one link until it ends, as `session` says. `brought` shows who it is if CONNECT brings nothing.
 ///
 /// Made at once and on the heap, so that the future that waits is small.
-pub fn serve(services: Arc<Services>, session: Arc<stomp::Settings>, link: Link) -> impl Future<Output = ()> + Send {
+pub fn serve(
+    services: Arc<Services>,
+    session: Arc<stomp::Settings>,
+    link: Link,
+    brought: Credentials,
+) -> impl Future<Output = ()> + Send {
     let tracked = services.shutdown.track(link.peer().ip());
     let connection = match tracked {
         Some(tracked) => {
             services.metrics.opened(link.kind());
-            Some(Box::new(Connection::new(services, session, link, tracked)))
+            let mut connection = Box::new(Connection::new(services, session, link, tracked));
+            connection.brought = (brought != Credentials::Nothing).then(|| Box::new(brought));
+            Some(connection)
         }
         None => {
             services.metrics.turned_away("connections");
@@ -254,7 +274,9 @@ impl Connection {
             is_blocked: false,
             outlet: None,
             lane_next: 0,
-            errors: None,
+            notices: None,
+            brought: None,
+            permit: None,
             replies: None,
             _tracked: tracked,
         }
@@ -272,6 +294,7 @@ impl Connection {
             }
             if more {
                 tokio::task::yield_now().await;
+                self.look_at_permit();
                 self.receive();
                 continue;
             }
@@ -514,7 +537,8 @@ impl Connection {
         let repeat = self.subscriptions.iter().flat_map(|known| &known.repeats).filter(|due| due.page.is_none());
         let repeat = repeat.map(|due| due.at).min().filter(|_| !self.is_blocked);
         let frame = self.frame_since.map(|_| now + FRAME_SECOND);
-        let due = [session, phase, ping, repeat, frame, Some(self.look_after_life_at(now))];
+        let permit = self.permit.as_ref().and_then(|permit| permit.look_at());
+        let due = [session, phase, ping, repeat, frame, permit, Some(self.look_after_life_at(now))];
         due.into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
@@ -542,6 +566,7 @@ impl Connection {
         if self.closes_at().is_some_and(|close_at| now >= close_at) {
             return self.close();
         }
+        self.look_at_permit();
         self.watch_life(now);
         self.watch_frame(now);
         self.session.timeout(now.into_std());

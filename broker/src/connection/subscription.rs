@@ -193,6 +193,11 @@ impl Source {
 }
 
 impl Subscription {
+    /// Whether it takes messages of a class away from others: a group's share of a topic.
+    pub(super) fn takes_from_a_class(&self) -> bool {
+        self.consumer.is_some() && !self.pattern.is_of_queue()
+    }
+
     /// Whether a cursor moves by what the connection sees, not by ACKs.
     pub(super) fn is_settled_by_itself(&self) -> bool {
         let is_kept = self.consumer.is_some() || self.sources.iter().any(|source| source.attachment.is_some());

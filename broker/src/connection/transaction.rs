@@ -5,7 +5,7 @@ use homeroom_storage::{Message, Settlement};
 
 use super::Connection;
 use super::inbound::{read_reference, unknown_message};
-use super::publish::{self, Share};
+use super::publish::Share;
 use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
 use crate::entrance::full;
@@ -74,7 +74,7 @@ impl Connection {
         let registry = &self.services.registry;
         let stored = commit.operations.iter().filter(|operation| !is_reply(operation));
         let sends = stored.filter_map(|operation| match operation {
-            Operation::Send(send) => Some(publish::read(registry.rules(), &self.person, &self.session_id, send)),
+            Operation::Send(send) => Some(self.read_permitted(send)),
             Operation::Acknowledge(_) => None,
         });
         let joint = Joint::of(sends.collect::<Result<Vec<_>, _>>()?);

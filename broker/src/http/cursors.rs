@@ -4,8 +4,10 @@
 pub(super) mod described;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +16,7 @@ use homeroom_storage::{Cursor, CursorKey, CursorsError, Offset, Position};
 use serde_json::json;
 
 use super::Door;
-use super::person::person;
+use super::guest::{Guest, TICKET};
 use super::problem::Problem;
 use super::query;
 use crate::classroom::{Room, now_millis};
@@ -28,6 +30,9 @@ const NAME_BYTES_MAX: usize = 255;
 const DESTINATION: &str = "destination";
 const POSITION: &str = "position";
 
+/// From where a request comes, and its headers.
+type Who = (Extension<SocketAddr>, HeaderMap);
+
 /// What every request says.
 struct Asked {
     key: CursorKey,
@@ -36,9 +41,9 @@ struct Asked {
 }
 
 /// Where the cursor stands.
-pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
+pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, who: Who) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &who).await?;
         let stored = room.store().load(&key).await.map_err(|error| store_problem(&error))?;
         let cursor = stored.ok_or_else(|| unknown(&name))?;
         Ok(Json(json!({ "position": Position::new(cursor.epoch, cursor.offset).to_string() })).into_response())
@@ -47,10 +52,10 @@ pub(super) async fn show(door: State<Arc<Door>>, name: Path<String>, query: RawQ
 }
 
 /// Moves the cursor forward; durable when this is answered.
-pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, headers: HeaderMap) -> Response {
+pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, who: Who) -> Response {
     answer(async {
         let Asked { key, room, position } =
-            ask(&door, &name, &[DESTINATION, POSITION], query.0.as_deref(), &headers).await?;
+            ask(&door, &name, &[DESTINATION, POSITION], query.0.as_deref(), &who).await?;
         let remedy = "Add position=E:N, the position of the last message that was handled.";
         let text = position.ok_or_else(|| bad_request("no position is given", remedy))?;
         let position: Position =
@@ -77,14 +82,9 @@ pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQu
 }
 
 /// Forgets the cursor; durable when this is answered.
-pub(super) async fn delete(
-    door: State<Arc<Door>>,
-    name: Path<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn delete(door: State<Arc<Door>>, name: Path<String>, query: RawQuery, who: Who) -> Response {
     answer(async {
-        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &headers).await?;
+        let Asked { key, room, .. } = ask(&door, &name, &[DESTINATION], query.0.as_deref(), &who).await?;
         room.store().forget(&key).await.map_err(|error| store_problem(&error))?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
@@ -95,16 +95,13 @@ async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Resp
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn ask(
-    door: &Door,
-    name: &str,
-    known: &[&str],
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Asked, Problem> {
+async fn ask(door: &Door, name: &str, known: &[&str], query: Option<&str>, who: &Who) -> Result<Asked, Problem> {
     let (mut destination, mut position) = (None, None);
-    for (parameter, value) in &query::pairs(query.unwrap_or_default())? {
+    let pairs = query::pairs(query.unwrap_or_default())?;
+    let guest = Guest::let_in(door, &who.1, &pairs, Some(who.0.0)).await?;
+    for (parameter, value) in &pairs {
         match &**parameter {
+            TICKET => {}
             DESTINATION => destination = Some(value.clone()),
             POSITION if known.contains(&POSITION) => position = Some(value.clone()),
             _ => {
@@ -119,10 +116,11 @@ async fn ask(
     }
     let remedy = "Add destination=/topic/{classroom}/{channel}: a cursor stands in one classroom.";
     let destination = destination.ok_or_else(|| bad_request("no destination is given", remedy))?;
-    let (services, person) = (&door.services, person(headers)?);
+    let (services, person) = (&door.services, guest.person());
     let shared = &services.settings.stomp.shared_logins;
     let pattern = services.registry.rules().subscribable(&destination, person.alone(shared));
     let pattern = pattern.map_err(|error| destination_refusal(&error))?;
+    guest.may_subscribe(&pattern)?;
     let in_one = pattern.room().ok_or_else(|| bad_request("the destination reaches several classrooms", remedy))?;
     let owner = person.owner(shared).ok_or_else(nobody_in_particular)?;
     let room = enter(services, &in_one).await?;

@@ -4,17 +4,18 @@
 //! headers and one for doing something at all, and nothing outlives a stop.
 
 mod absent;
+mod access;
 mod body;
 mod cors;
 mod cursors;
 mod doctor;
 mod forwarded;
+mod guest;
 mod http2;
 mod messages;
 mod openapi;
 pub mod origin;
 pub mod page;
-mod person;
 mod problem;
 mod query;
 mod serve;
@@ -112,7 +113,8 @@ fn api(settings: &Settings) -> Api {
                 Route::delete(cursors::delete, cursors::described::delete()),
             ],
         );
-    doctor::beside(api)
+    let api = doctor::beside(api);
+    if settings.access.is_asked_for() { access::beside(api) } else { api }
 }
 
 /// What `/openapi.json` of a broker with these settings says.

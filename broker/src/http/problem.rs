@@ -25,6 +25,8 @@ impl Problem {
     /// The status is that of the refusal's number.
     pub(super) fn new(refusal: Refusal) -> Problem {
         let status = match (refusal.code, refusal.retryable) {
+            (code::UNAUTHORIZED | code::EXPIRED, _) => StatusCode::UNAUTHORIZED,
+            (code::TOO_MANY_REQUESTS, _) => StatusCode::TOO_MANY_REQUESTS,
             (code::UNKNOWN_DESTINATION, _) => StatusCode::NOT_FOUND,
             (code::LIMIT, true) => StatusCode::TOO_MANY_REQUESTS,
             (code::LIMIT, false) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,6 +76,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: a 401 says how to show who one is.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if retryable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }

@@ -232,7 +232,7 @@ pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
     if served.is_ok() && activity.lingers.load(Ordering::Relaxed) {
         linger(stream).await;
     } else if let (Some(door), Some((agreed, asker))) = (&site.door, agreed) {
-        upgrade::converse(door, agreed, stream, *asker, &parts.read_buf);
+        upgrade::converse(door, agreed.clone(), stream, *asker, &parts.read_buf);
     } else if served.is_err() && http2::begins(&parts.read_buf) {
         let answer = |mut request| {
             http2::name_host(&mut request);

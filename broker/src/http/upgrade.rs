@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use homeroom_protocol::Version;
+use axum::response::IntoResponse as _;
+use homeroom_protocol::{Refusal, Version};
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use super::{Door, sockjs};
+use super::guest::{self, TICKET};
+use super::problem::Problem;
+use super::{Door, query, sockjs};
+use crate::auth::Credentials;
 use crate::connection;
 use crate::transport::sockjs::{ESCAPED_MAX, OPEN};
 use crate::transport::websocket::{self, Framing};
@@ -25,9 +29,15 @@ pub(super) enum Way {
     Sockjs,
 }
 
-/// What a handshake came to: the version that the subprotocol names, if one was agreed on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Agreed(Way, Option<Version>);
+/// What a handshake came to.
+#[derive(Clone, Debug)]
+pub(super) struct Agreed {
+    way: Way,
+    /// What the subprotocol names, if one was agreed on.
+    version: Option<Version>,
+    /// What the request brought to show who asks. What CONNECT brings comes before it.
+    brought: Credentials,
+}
 
 /// What is spoken at a path that is a way to a WebSocket.
 pub(super) fn way(door: &Door, path: &str) -> Option<Way> {
@@ -49,6 +59,10 @@ pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Respons
     if let Err(reason) = door.origins.check(request.headers()) {
         return (plain(StatusCode::FORBIDDEN, reason), None);
     }
+    let brought = match brought(door, request) {
+        Ok(brought) => brought,
+        Err(refusal) => return (Problem::from(refusal).into_response(), None),
+    };
     if door.services.shutdown.is_full() {
         door.services.metrics.turned_away("connections");
         return (busy(), None);
@@ -63,17 +77,18 @@ pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Respons
         let name = HeaderValue::from_static(version.subprotocol());
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
     }
-    (response, Some(Agreed(way, version)))
+    (response, Some(Agreed { way, version, brought }))
 }
 
 /// Begins the conversation in a task of its own. `already_read` came behind the request.
-pub(super) fn converse(door: &Door, agreed: &Agreed, stream: Socket, peer: SocketAddr, already_read: &[u8]) {
+pub(super) fn converse(door: &Door, agreed: Agreed, stream: Socket, peer: SocketAddr, already_read: &[u8]) {
     let services = door.services.clone();
+    let Agreed { way, version, brought } = agreed;
     let limit = usize::try_from(services.settings.limits.bytes_before_connected).unwrap_or(usize::MAX);
-    let (way, session) = (&agreed.0, door.session(agreed.1));
-    if *way != Way::Sockjs {
+    let session = door.session(version);
+    if way != Way::Sockjs {
         let link = Link::websocket(stream, peer, Framing::new(already_read, limit));
-        tokio::spawn(connection::serve(services, session, link));
+        tokio::spawn(connection::serve(services, session, link, brought));
         return;
     }
     let framing = Framing::new(already_read, limit.saturating_mul(ESCAPED_MAX));
@@ -85,9 +100,19 @@ pub(super) fn converse(door: &Door, agreed: &Agreed, stream: Socket, peer: Socke
             stream.flush().await
         };
         if said.await.is_ok() {
-            connection::serve(services, session, Link::sockjs_websocket(stream, peer, framing)).await;
+            connection::serve(services, session, Link::sockjs_websocket(stream, peer, framing), brought).await;
         }
     });
+}
+
+/// What a handshake brings to show who asks, where that is asked.
+fn brought<B>(door: &Door, request: &Request<B>) -> Result<Credentials, Refusal> {
+    if door.services.access.is_none() {
+        return Ok(Credentials::Nothing);
+    }
+    let query = query::pairs(request.uri().query().unwrap_or_default()).unwrap_or_default();
+    let ticket = query.iter().find(|(name, _)| name == TICKET).map(|(_, value)| value.as_str());
+    guest::credentials(&door.services.settings, request.headers(), ticket)
 }
 
 /// The highest version among the offered subprotocols; none if none of ours is offered.

@@ -1,5 +1,7 @@
 //! What a subscription covers: one place, or many by wildcards.
 
+use super::destination::Kind;
+
 /// One segment of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
@@ -54,6 +56,11 @@ impl Pattern {
         let named = room.split('/').map(|segment| Segment::Literal(segment.into()));
         let segments: Vec<Segment> = named.chain([Segment::Everything]).collect();
         Pattern { room_segments: segments.len() - 1, segments: segments.into(), exact: None }
+    }
+
+    /// Whether it names a queue, of which each message goes to one consumer.
+    pub fn is_of_queue(&self) -> bool {
+        self.segments.first().and_then(Segment::literal) == Some(Kind::Queue.root())
     }
 
     /// What it is made of.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use homeroom_protocol as stomp;
 
 use super::RunError;
+use crate::access::{Access, RevocationError};
+use crate::auth::Authenticator;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
 use crate::replies;
@@ -68,6 +70,24 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, RunError> {
     let templates: Vec<String> = settings.destinations.classrooms.iter().map(ToString::to_string).collect();
     let private: Vec<String> = settings.destinations.private.iter().cloned().collect();
     Ok(Rules::new(unprefixed, &templates, &private)?)
+}
+
+/// Who may come in; `None` where everybody may.
+///
+/// # Errors
+/// The revocations that were kept cannot be read.
+pub(super) fn access(
+    settings: &Settings,
+    authenticator: Arc<Authenticator>,
+) -> Result<Option<Arc<Access>>, RevocationError> {
+    if authenticator.is_open() {
+        return Ok(None);
+    }
+    let kept_in = match settings.storage.engine {
+        Engine::Sled => Some(settings.storage.path.join("revocations.json")),
+        Engine::Memory => None,
+    };
+    Access::open(authenticator, &settings.access.rules, kept_in.as_deref()).map(Arc::new).map(Some)
 }
 
 /// What a STOMP session is told of the settings.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::values::one_of;
 use super::{JwksUrl, ParseValueError};
 use crate::auth::{Secret, names};
+use crate::router::Rule;
 
 /// `[access]`: who may come in. While nothing is set, everybody may.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Access {
     pub hashes_at_once: usize,
     /// Tokens.
     pub jwt: Jwt,
+    /// Who may do what; empty is what is usual.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for Access {
@@ -42,6 +45,7 @@ impl Default for Access {
             passwords_remembered: Duration::from_secs(3600),
             hashes_at_once: 1,
             jwt: Jwt::default(),
+            rules: Vec::new(),
         }
     }
 }

@@ -9,8 +9,10 @@ use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
     Access, Claims, ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Jwt, Limits, Listen,
-    Listener, Log, Presence, Proxies, Queues, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls, rules,
+    Listener, Log, Presence, Proxies, Queues, Role, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls,
+    rules,
 };
+use crate::router::{Action, Rule, Template};
 
 /// Settings, and who said what.
 #[derive(Clone, Debug, PartialEq)]
@@ -265,6 +267,14 @@ fn access(mut section: Section<'_>, access: &mut Access) {
     section.read_within("passwords_remembered", &mut access.passwords_remembered, Duration::ZERO..=DAY);
     section.read_within("hashes_at_once", &mut access.hashes_at_once, 1..=64);
     jwt(section.section("jwt"), &mut access.jwt);
+    access.rules = section.each("rules", access_rule);
+}
+
+fn access_rule(mut section: Section<'_>) -> Option<Rule> {
+    let role = section.require::<Role>("role", "Say for whom the rule is: role = \"student\".");
+    let may = section.require::<Vec<Action>>("may", "Say what they may: may = [\"subscribe\"].");
+    let place = section.require::<Template>("where", "Say where: where = \"/topic/{classroom}/**\".");
+    Some(Rule { role: role?.to_string().into(), may: may?, place: place? })
 }
 
 fn jwt(mut section: Section<'_>, jwt: &mut Jwt) {

@@ -60,7 +60,12 @@ impl Reader {
 
     /// Reads each table of a list such as `[[classrooms]]`.
     pub(super) fn each<T>(&mut self, name: &str, read: impl Fn(Section<'_>) -> Option<T>) -> Vec<T> {
-        let Some(found) = child(&self.root, name).cloned() else { return Vec::new() };
+        let found = child(&self.root, name).cloned();
+        self.each_of(name, found, read)
+    }
+
+    fn each_of<T>(&mut self, name: &str, found: Option<Value>, read: impl Fn(Section<'_>) -> Option<T>) -> Vec<T> {
+        let Some(found) = found else { return Vec::new() };
         let Some(tables) = tables(&found) else {
             self.refuse(name, &found, format!("Write [[{name}]] with two brackets, once for each rule, in the file."));
             return Vec::new();
@@ -155,6 +160,12 @@ impl Section<'_> {
         let path = self.path(name);
         let found = child(&self.table, name).cloned().unwrap_or_else(|| Value::new(None, ValueKind::Nil));
         self.reader.table(path, found)
+    }
+
+    /// Reads each table of a list inside this section, such as `[[access.rules]]`.
+    pub(super) fn each<T>(&mut self, name: &str, read: impl Fn(Section<'_>) -> Option<T>) -> Vec<T> {
+        let found = child(&self.table, name).cloned();
+        self.reader.each_of(&self.path(name), found, read)
     }
 
     fn path(&self, key: &str) -> String {

@@ -182,6 +182,11 @@ fn access(access: &Access) -> Vec<Broken> {
                       access.users, access.keys or access.jwt as well.";
         broken.push(Broken::one("access.anonymous", remedy));
     }
+    if !access.rules.is_empty() && !access.is_asked_for() {
+        let remedy = "As long as nobody has to show who they are, everybody may do everything, and rules hold for nobody: \
+                      set access.users, access.keys or access.jwt as well.";
+        broken.push(Broken::one("access.rules[0].role", remedy));
+    }
     broken
 }
 

@@ -14,6 +14,7 @@ use super::{
     LogFormat, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed, WebSocketPath, units,
 };
 use crate::auth::Secret;
+use crate::router::{Action, Template, TemplateError};
 
 /// A value of one key. Texts from the environment and from flags are read like
 /// the values of a file, so a number may also be written as a text.
@@ -280,6 +281,33 @@ impl Setting for PathBuf {
     }
 }
 
+impl Setting for Template {
+    fn read(value: &Value) -> Result<Template, String> {
+        let written =
+            text(value).ok_or_else(|| "Write a destination, for example \"/topic/{classroom}/**\".".to_owned())?;
+        written.parse().map_err(|error: TemplateError| {
+            format!("{error}: write a destination with holes and wildcards, for example \"/topic/{{classroom}}/**\".")
+        })
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for Vec<Action> {
+    fn read(value: &Value) -> Result<Vec<Action>, String> {
+        let wanted =
+            || "Write a list of \"subscribe\", \"send\" and \"group\", for example [\"subscribe\"].".to_owned();
+        let all = items(value).filter(|all| !all.is_empty()).ok_or_else(wanted)?;
+        all.iter().map(|item| item.parse().map_err(|()| wanted())).collect()
+    }
+
+    fn written(&self) -> String {
+        list(self.iter().map(|action| quoted(&action.to_string())))
+    }
+}
+
 impl Setting for BTreeSet<Listener> {
     fn read(value: &Value) -> Result<BTreeSet<Listener>, String> {
         let all = items(value).ok_or_else(|| "Write a list, for example [\"http\", \"stomp\"].".to_owned())?;
@@ -346,4 +374,4 @@ macro_rules! settings_with_a_text_form {
     )*};
 }
 
-settings_with_a_text_form!(ClassroomPattern, Durable, Engine, LogFormat, Start, TlsVersion, Unprefixed);
+settings_with_a_text_form!(Role, ClassroomPattern, Durable, Engine, LogFormat, Start, TlsVersion, Unprefixed);

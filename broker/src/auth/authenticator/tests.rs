@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::auth::Source;
 use crate::auth::keys::{Key, KeyFile, generate};
 use crate::auth::register::change;
 use crate::auth::token::{Signer, Statement};
@@ -140,15 +141,18 @@ async fn a_change_of_the_files_is_told() {
     add_user(school.settings.users.as_ref().unwrap(), "zoe");
     changes.changed().await.unwrap();
     let principal = authenticator.authenticate(zoe, HERE).await.unwrap();
-    assert_eq!(authenticator.current(Proof::Password, "zoe"), Some(principal));
-    assert!(authenticator.current(Proof::Key, "quiz").is_some() && authenticator.current(Proof::Key, "zoe").is_none());
+    assert_eq!(authenticator.again(&principal).as_ref(), Some(&principal));
+    let of_a_token = Principal { source: Source::Proof, ..principal.clone() };
+    let no_key = Principal { source: Source::Keys, ..principal.clone() };
+    assert!(authenticator.again(&of_a_token).is_some() && authenticator.again(&no_key).is_none());
     change::<UserFile, ()>(school.settings.users.as_ref().unwrap(), |users| {
         users.retain(|user| user.name != "zoe");
         Ok(())
     })
     .unwrap();
     changes.changed().await.unwrap();
-    assert_eq!(authenticator.current(Proof::Password, "zoe"), None);
+    assert_eq!(authenticator.again(&principal), None);
+    assert!(authenticator.again(&of_a_token).is_some(), "a token says the same as long as it holds");
     keeping.abort();
 }
 

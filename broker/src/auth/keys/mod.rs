@@ -18,6 +18,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 pub use self::file::{Key, KeyFile};
 use super::files::Fault;
+use super::principal::Source;
 use super::watched::Watched;
 use super::{Denied, Principal, Secret, register};
 
@@ -112,6 +113,7 @@ impl Key {
             grants: grants.into(),
             expires: self.expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
             proof: Some(self.name.as_str().into()),
+            source: Source::Keys,
         }
     }
 }

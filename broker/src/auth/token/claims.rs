@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Invalid;
 use crate::auth::names::{self, CLASSROOMS_MAX, ROLES_MAX};
-use crate::auth::{Denied, Principal};
+use crate::auth::{Denied, Principal, Source};
 use crate::settings::{Claims, Jwt};
 
 /// The end of the year 9999: later times are mistakes.
@@ -53,6 +53,7 @@ impl Rules {
             grants: Arc::default(),
             expires: Some(expires),
             proof: optional(claims, &names.id, names::called)?.map(Arc::from),
+            source: Source::Proof,
         })
     }
 

@@ -34,6 +34,7 @@ use self::hash::Hashes;
 pub use self::hash::hash;
 use self::remembered::Remembered;
 use super::files::Fault;
+use super::principal::Source;
 use super::watched::Watched;
 use super::{Denied, Principal, Secret, names, register};
 use crate::settings::Access;
@@ -122,6 +123,7 @@ impl User {
             grants: Arc::default(),
             expires: None,
             proof: None,
+            source: Source::Users,
         }
     }
 }

@@ -65,6 +65,13 @@ pub(in crate::connection) struct DurableName {
     pub(in crate::connection) exclusive: bool,
 }
 
+impl Request {
+    /// Whether it takes messages of a class away from others: a group's share of a topic.
+    pub(in crate::connection) fn takes_from_a_class(&self) -> bool {
+        self.share.is_some() && !self.pattern.is_of_queue()
+    }
+}
+
 /// Reads a SUBSCRIBE.
 ///
 /// # Errors

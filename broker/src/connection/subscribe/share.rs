@@ -43,7 +43,7 @@ pub(super) struct Share {
 /// `browser:true` where there is no queue.
 pub(super) fn browses(headers: &Headers, pattern: &Pattern) -> Result<bool, Refusal> {
     let browses = headers.get("browser").is_some_and(is_true);
-    if browses && !is_queue(pattern) {
+    if browses && !pattern.is_of_queue() {
         let remedy = "Nothing is taken from a topic by reading it: subscribe with x-stream-offset:first instead.";
         return Err(bad_request("browser:true is for queues", remedy));
     }
@@ -55,7 +55,7 @@ pub(super) fn browses(headers: &Headers, pattern: &Pattern) -> Result<bool, Refu
 /// # Errors
 /// What cannot be shared.
 pub(super) fn read(headers: &Headers, pattern: &Pattern) -> Result<Option<Share>, Refusal> {
-    let name = match (headers.get("group"), is_queue(pattern)) {
+    let name = match (headers.get("group"), pattern.is_of_queue()) {
         (None, false) => return Ok(None),
         (_, true) => GroupName::Queue,
         (Some(name), false) => group_name(name, pattern)?,
@@ -87,10 +87,6 @@ pub(super) fn check(headers: &Headers, no_local: bool, share: Option<&Share>) ->
             Err(bad_request(&format!("{name} is not for queues"), remedy))
         }
     }
-}
-
-fn is_queue(pattern: &Pattern) -> bool {
-    pattern.room().is_some_and(|room| matches!(Kind::of(&room), Some((Kind::Queue, _))))
 }
 
 fn group_name(name: &str, pattern: &Pattern) -> Result<GroupName, Refusal> {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName};
 use homeroom_storage::Position;
 
-use crate::auth::Identity;
 use crate::classroom::beginning::Beginning;
 use crate::classroom::now_millis;
 use crate::connection::POSITIONS_MAX;
-use crate::http::person::person;
+use crate::http::guest::{Guest, TICKET};
 use crate::http::problem::Problem;
 use crate::refusals::{bad_request, shorten};
 use crate::settings::parse_duration;
@@ -45,7 +44,7 @@ pub(super) struct Ask {
     /// An event's data is the whole message as JSON, not its body.
     pub(super) whole: bool,
     /// Who asks.
-    pub(super) person: Identity,
+    pub(super) guest: Guest,
 }
 
 impl Ask {
@@ -53,7 +52,12 @@ impl Ask {
     ///
     /// # Errors
     /// What is wrong with it, by its name and value.
-    pub(super) fn read(query: &[(String, String)], headers: &HeaderMap, streams: bool) -> Result<Ask, Problem> {
+    pub(super) fn read(
+        query: &[(String, String)],
+        headers: &HeaderMap,
+        streams: bool,
+        guest: Guest,
+    ) -> Result<Ask, Problem> {
         let mut ask = Ask {
             destinations: Vec::new(),
             beginning: None,
@@ -63,7 +67,7 @@ impl Ask {
             wait: None,
             cursor: None,
             whole: false,
-            person: person(headers)?,
+            guest,
         };
         for (name, value) in query {
             ask.take(name, value)?;
@@ -90,6 +94,8 @@ impl Ask {
             "wait" => self.wait = Some(wait(value)?),
             "cursor" => self.cursor = Some(value.to_owned()),
             "as" => self.whole = whole(value)?,
+            // Whoever came with it was let in by it.
+            TICKET => {}
             // What keeps caches from answering is nobody's parameter.
             _ if name.starts_with('_') => {}
             _ => {

@@ -6,11 +6,9 @@ use bytes::Bytes;
 use homeroom_protocol::{Headers, Refusal};
 
 use super::batch::{self, Fault, Item};
-use crate::auth::Identity;
 use crate::connection::Services;
-use crate::http::person::person;
+use crate::http::guest::{Guest, TICKET};
 use crate::http::problem::Problem;
-use crate::http::query;
 use crate::publication::joint::Joint;
 use crate::publication::{self, Publication, Said};
 use crate::refusals::{bad_request, code, refusal, shorten};
@@ -28,15 +26,14 @@ const WORDS: [&str; 5] = ["persistent", "expires", "expiration", "correlation-id
 pub(super) struct Asked {
     /// Empty where the messages of a batch say it all.
     pub(super) destination: String,
-    person: Identity,
+    pub(super) guest: Guest,
     pub(super) is_batch: bool,
     /// In the words of SEND, with the key first.
     headers: Headers,
 }
 
 impl Asked {
-    pub(super) fn read(parts: &Parts) -> Result<Asked, Problem> {
-        let person = person(&parts.headers)?;
+    pub(super) fn read(parts: &Parts, query: &[(String, String)], guest: Guest) -> Result<Asked, Problem> {
         let content_type = text(&parts.headers, &header::CONTENT_TYPE)?;
         let is_batch = is_batch(content_type)?;
         let mut headers = Headers::default();
@@ -47,31 +44,33 @@ impl Asked {
             headers.push("content-type", content_type);
         }
         let mut destination = None;
-        for (name, value) in query::pairs(parts.uri.query().unwrap_or_default())? {
-            match &*name {
-                "destination" if destination.is_some() => return Err(twice(&name).into()),
-                "destination" => destination = Some(value),
-                _ if is_batch => return Err(not_for_a_batch(&name).into()),
+        for (name, value) in query {
+            match &**name {
+                // Whoever came with it was let in by it.
+                TICKET => {}
+                "destination" if destination.is_some() => return Err(twice(name).into()),
+                "destination" => destination = Some(value.clone()),
+                _ if is_batch => return Err(not_for_a_batch(name).into()),
                 "header" => {
-                    let (name, value) = value.split_once(':').ok_or_else(|| no_header(&value))?;
+                    let (name, value) = value.split_once(':').ok_or_else(|| no_header(value))?;
                     headers.push(name, value);
                 }
-                _ if !WORDS.contains(&&*name) => return Err(unknown_parameter(&name).into()),
-                _ if headers.contains(&name) => return Err(twice(&name).into()),
-                "persistent" if !matches!(&*value, "true" | "false") => return Err(not_a_truth(&value).into()),
-                _ => headers.push(&name, &value),
+                _ if !WORDS.contains(&&**name) => return Err(unknown_parameter(name).into()),
+                _ if headers.contains(name) => return Err(twice(name).into()),
+                "persistent" if !matches!(&**value, "true" | "false") => return Err(not_a_truth(value).into()),
+                _ => headers.push(name, value),
             }
         }
         if destination.is_none() && !is_batch {
             return Err(no_destination("destination is missing in the query").into());
         }
-        Ok(Asked { destination: destination.unwrap_or_default(), person, is_batch, headers })
+        Ok(Asked { destination: destination.unwrap_or_default(), guest, is_batch, headers })
     }
 
     /// What is said, but for the body.
     pub(super) fn said(&self, services: &Services) -> Result<Said<'_>, Refusal> {
         check(services, &self.headers)?;
-        Ok(Said { headers: &self.headers, body: Bytes::new(), person: &self.person, session: None })
+        Ok(Said { headers: &self.headers, body: Bytes::new(), person: self.guest.person(), session: None })
     }
 
     pub(super) fn joint(&self, services: &Services, json: &[u8]) -> Result<Joint, Problem> {
@@ -95,6 +94,7 @@ impl Asked {
             return Err(at("destination")(missing));
         }
         let place = publication::place(services.registry.rules(), destination).map_err(at("destination"))?;
+        self.guest.may_send(&place.path).map_err(at("destination"))?;
         if publication::idempotency_key(&item.headers(&[])).is_ok_and(|key| key.is_some()) {
             return Err(at("headers")(key_of_its_own()));
         }
@@ -103,7 +103,7 @@ impl Asked {
         let first: Vec<(&str, &str)> = key.iter().map(|key| ("idempotency-key", *key)).collect();
         let headers = item.headers(&first);
         check(services, &headers).map_err(at("headers"))?;
-        let said = Said { headers: &headers, body: item.body, person: &self.person, session: None };
+        let said = Said { headers: &headers, body: item.body, person: self.guest.person(), session: None };
         let message = publication::message(place.shown.clone(), said).map_err(at("headers"))?;
         Ok(Publication { place, message, key: key.map(Into::into), persistent: true })
     }

@@ -33,6 +33,7 @@ use self::ask::Ask;
 pub(super) use self::publish::publish;
 use self::stream::Format;
 use super::Door;
+use super::guest::Guest;
 use super::problem::Problem;
 use super::query;
 
@@ -53,7 +54,9 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let format = wanted(headers);
-    let ask = Ask::read(&query::pairs(query.unwrap_or_default())?, headers, format.is_some())?;
+    let query = query::pairs(query.unwrap_or_default())?;
+    let guest = Guest::let_in(door, headers, &query, Some(peer)).await?;
+    let ask = Ask::read(&query, headers, format.is_some(), guest)?;
     match format {
         Some(format) => stream::open(door, peer, ask, format).await,
         None if ask.reverse => page::backwards(door, &ask, headers).await,

@@ -50,6 +50,7 @@ pub(super) async fn forwards(
     let until = Instant::now() + ask.wait.unwrap_or(Duration::ZERO);
     let mut found = reading.now(ask.limit).await?;
     while found.is_empty() && Instant::now() < until && !door.services.shutdown.is_stopping() {
+        let until = reading.expires_at().map_or(until, |expires| expires.min(until));
         let _ = tokio::time::timeout_at(until, reading.rung()).await;
         found = reading.now(ask.limit).await?;
     }

@@ -18,6 +18,7 @@ use serde_json::json;
 use super::asked::{Asked, in_batch};
 use super::store::{self, Stored};
 use crate::http::body::Bounds;
+use crate::http::guest::Guest;
 use crate::http::problem::Problem;
 use crate::http::{Door, query};
 use crate::publication::{self, Publication};
@@ -31,7 +32,9 @@ type Answer = Result<Response, Problem>;
 pub(in crate::http) async fn publish(State(door): State<Arc<Door>>, request: Request) -> Answer {
     let peer = request.extensions().get::<SocketAddr>().copied();
     let (parts, body) = request.into_parts();
-    let publisher = Publisher { door: &door, peer, asked: Asked::read(&parts)? };
+    let query = query::pairs(parts.uri.query().unwrap_or_default())?;
+    let guest = Guest::let_in(&door, &parts.headers, &query, peer).await?;
+    let publisher = Publisher { door: &door, peer, asked: Asked::read(&parts, &query, guest)? };
     // Headers hold on to the buffer that they were read into, and the body may take its time.
     drop(parts);
     if publisher.asked.is_batch {
@@ -55,6 +58,7 @@ impl Publisher<'_> {
         let services = &self.door.services;
         let said = self.asked.said(services)?;
         let mut publication = publication::read(services.registry.rules(), &self.asked.destination, said)?;
+        self.asked.guest.may_send(&publication.place.path)?;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
         publication.message.body = body;
         let _ends_before_the_broker = self.track()?;

@@ -19,6 +19,7 @@ use crate::classroom::entry::{Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, Reader};
 use crate::connection::{POSITIONS_MAX, Services};
 use crate::entrance::enter;
+use crate::http::guest::Guest;
 use crate::http::problem::Problem;
 use crate::refusals::{
     bad_request, code, destination_refusal, log_refusal, nobody_in_particular, refusal, unavailable,
@@ -41,6 +42,9 @@ pub(super) struct Reading {
     generation: Option<u64>,
     turn: usize,
     is_lost: bool,
+    guest: Guest,
+    /// The version of the guest's rights that the patterns were looked at with.
+    allowed: u64,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,8 @@ impl Reading {
         lost: Lost,
         bell: Arc<Bell>,
     ) -> Result<Reading, Problem> {
+        ask.guest.hang(&bell);
+        let allowed = ask.guest.version()?;
         let patterns = patterns(services, ask)?;
         let is_open = patterns.iter().any(|pattern| pattern.room().is_none());
         let generation = is_open.then(|| services.registry.generation());
@@ -92,7 +98,17 @@ impl Reading {
             services.registry.watch(&bell);
         }
         let (services, sources) = (services.clone(), Vec::new());
-        let mut reading = Reading { services, bell, sources, patterns, generation, turn: 0, is_lost: false };
+        let mut reading = Reading {
+            services,
+            bell,
+            sources,
+            patterns,
+            generation,
+            turn: 0,
+            is_lost: false,
+            guest: ask.guest.clone(),
+            allowed,
+        };
         let (mut gone, mut kept) = (Vec::new(), Vec::new());
         for (name, patterns) in reading.rooms() {
             let room = enter(&reading.services, name.as_str()).await?;
@@ -159,8 +175,9 @@ impl Reading {
     /// What is there without waiting.
     ///
     /// # Errors
-    /// A log that cannot be read, or has ended.
+    /// A log that cannot be read, or has ended. Whoever asks may not read it any more.
     pub(super) fn fill(&mut self, messages: usize, found: &mut Vec<Found>) -> Result<(), Refusal> {
+        self.check()?;
         let (count, mut bytes) = (self.sources.len(), BYTES);
         self.turn = self.turn.wrapping_add(1);
         for at in (0..count).map(|step| (self.turn + step) % count) {
@@ -188,6 +205,21 @@ impl Reading {
             }
         }
         Ok(())
+    }
+
+    /// Whether all that is read still may be.
+    fn check(&mut self) -> Result<(), Refusal> {
+        let version = self.guest.version()?;
+        if version != self.allowed {
+            self.patterns.iter().try_for_each(|pattern| self.guest.may_subscribe(pattern))?;
+            self.allowed = version;
+        }
+        Ok(())
+    }
+
+    /// When whoever asks has to come again, if ever.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.guest.expires_at()
     }
 
     /// Reads rooms that appeared since, from their first record.
@@ -283,7 +315,7 @@ impl Reading {
 /// # Errors
 /// A destination that leads nowhere, or is not read this way.
 pub(super) fn patterns(services: &Services, ask: &Ask) -> Result<Vec<Arc<Pattern>>, Problem> {
-    let own = ask.person.alone(&services.settings.stomp.shared_logins);
+    let own = ask.guest.person().alone(&services.settings.stomp.shared_logins);
     let read = |written: &String| {
         let pattern = services.registry.rules().subscribable(written, own);
         let pattern = pattern.map_err(|error| destination_refusal(&error))?;
@@ -291,6 +323,7 @@ pub(super) fn patterns(services: &Services, ask: &Ask) -> Result<Vec<Arc<Pattern
             let remedy = "Consume a queue over STOMP: each of its messages goes to one consumer, who acknowledges it.";
             return Err(bad_request(&format!("{written} is a queue"), remedy).into());
         }
+        ask.guest.may_subscribe(&pattern)?;
         Ok(Arc::new(pattern))
     };
     ask.destinations.iter().map(read).collect()
@@ -301,7 +334,7 @@ pub(super) fn patterns(services: &Services, ask: &Ask) -> Result<Vec<Arc<Pattern
 /// # Errors
 /// Nobody in particular asks.
 pub(super) fn cursor_key(services: &Services, ask: &Ask, log: &LogName, name: &str) -> Result<CursorKey, Problem> {
-    let owner = ask.person.owner(&services.settings.stomp.shared_logins).ok_or_else(nobody_in_particular)?;
+    let owner = ask.guest.person().owner(&services.settings.stomp.shared_logins).ok_or_else(nobody_in_particular)?;
     Ok(CursorKey { log: log.clone(), owner, name: name.into() })
 }
 

@@ -123,7 +123,11 @@ impl Flow {
                 return Some(self.written(&found));
             }
             let silent_until = self.spoke + SILENCE_MAX;
-            if tokio::time::timeout_at(silent_until, self.reading.rung()).await.is_err() {
+            let until = self.reading.expires_at().map_or(silent_until, |expires| expires.min(silent_until));
+            if tokio::time::timeout_at(until, self.reading.rung()).await.is_err() {
+                if until < silent_until {
+                    continue;
+                }
                 self.spoke = Instant::now();
                 return Some(match self.format {
                     Format::Events => ":\n\n".to_owned(),

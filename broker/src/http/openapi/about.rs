@@ -18,7 +18,7 @@ is not described here is answered with 404, another method of a path with 405 an
 Every `GET` may be a `HEAD`.
 
 **Pages of other sites** may use all of this if their origin is in `http.allowed_origins`; others get 403. Cookies are \
-neither set nor read.
+never set, and never needed.
 
 **Examples** with the same name belong together; `x-examples` says how: the example's `status`, the media types of its \
 `body` and `answer`, and what was asked `after`. They hold, word for word, for a broker that has just started and was \
@@ -40,6 +40,7 @@ pub(super) fn tags() -> Value {
     json!([
         { "name": "messages", "description": "The logs: publishing and reading." },
         { "name": "cursors", "description": "How far somebody has come, kept by the broker." },
+        { "name": "access", "description": "Tickets and revocations, where not everybody may do everything." },
         { "name": "about", "description": "The broker itself." },
         {
             "name": "doctor",
@@ -64,6 +65,22 @@ pub(super) fn tags() -> Value {
             },
         },
     ])
+}
+
+/// How whoever asks shows who they are.
+pub(super) fn security(is_asked: bool) -> Value {
+    if !is_asked {
+        let description = "The user is taken at its word, and the password is not looked at: a name without proof, as \
+                           `login` is in STOMP. Without it, nobody in particular asks.";
+        return json!({ "user": { "type": "http", "scheme": "basic", "description": description } });
+    }
+    let user = "A token (JWT), or the key of a service. `Basic` with a user and a password and, where \
+                `access.jwt.cookie` names one, a cookie do as well.";
+    let ticket = "From `POST /v1/tickets`: good once, where no header can be sent.";
+    json!({
+        "user": { "type": "http", "scheme": "bearer", "description": user },
+        "ticket": { "type": "apiKey", "in": "query", "name": "ticket", "description": ticket },
+    })
 }
 
 /// `GET /v1/time`.

@@ -74,6 +74,10 @@ impl Api {
     pub(super) fn document(&self, settings: &Settings) -> Value {
         let mut paths = self.paths.clone();
         paths.insert(PATH.to_owned(), json!({ "get": Value::from(about::document()) }));
+        let is_asked = settings.access.is_asked_for();
+        if is_asked {
+            paths.values_mut().for_each(refuse_strangers);
+        }
         json!({
             "openapi": "3.1.1",
             "info": about::info(),
@@ -83,14 +87,7 @@ impl Api {
             "components": {
                 "schemas": schemas::all(settings),
                 "headers": parts::headers(),
-                "securitySchemes": {
-                    "user": {
-                        "type": "http",
-                        "scheme": "basic",
-                        "description": "The user is taken at its word, and the password is not looked at: a name \
-                                        without proof, as `login` is in STOMP. Without it, nobody in particular asks.",
-                    },
-                },
+                "securitySchemes": about::security(is_asked),
             },
             "externalDocs": {
                 "description": "How HTTP is used, with commands to try.",
@@ -144,6 +141,16 @@ impl Document {
             response.headers_mut().insert(header::ETAG, tag);
         }
         response
+    }
+}
+
+/// Every operation of a path that asks who somebody is refuses strangers.
+fn refuse_strangers(path: &mut Value) {
+    let operations = path.as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in operations.filter(|operation| operation.get("security").is_some()) {
+        operation["security"].as_array_mut().into_iter().for_each(|ways| ways.push(json!({ "ticket": [] })));
+        let kind = problem::STRANGER;
+        operation["responses"][kind.status.to_string()] = kind.response();
     }
 }
 

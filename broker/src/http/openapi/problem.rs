@@ -33,6 +33,12 @@ pub(in crate::http) const SENSELESS: Kind = kind(
     Retryable::Sometimes,
     "The request makes no sense: `detail` names what, `remedy` says what to write.",
 );
+pub(in crate::http) const STRANGER: Kind = kind(
+    401,
+    code::UNAUTHORIZED,
+    Retryable::Never,
+    "Nothing shows who asks, or what does is not valid; `code` is 109 for what has expired.",
+);
 pub(in crate::http) const FOREIGN: Kind = kind(
     403,
     code::PERMISSION_DENIED,

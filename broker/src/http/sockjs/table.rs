@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::session::{Receiver, Session};
+use crate::auth::Credentials;
 use crate::connection;
 use crate::http::Door;
 use crate::transport::Link;
@@ -89,7 +90,8 @@ fn converse(door: &Door, answering: Answering, peer: SocketAddr) -> Option<Arc<S
     let waiting_max = in_memory(services.settings.delivery.not_sent_low_water);
     let limit = in_memory(services.settings.limits.bytes_before_connected);
     let (near, far) = pipe::pipe(waiting_max, limit, answering);
-    let conversation = connection::serve(services.clone(), door.session(None), Link::pipe(near, peer));
+    let conversation =
+        connection::serve(services.clone(), door.session(None), Link::pipe(near, peer), Credentials::Nothing);
     if far.is_over() {
         return None;
     }

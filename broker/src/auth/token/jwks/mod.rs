@@ -134,7 +134,7 @@ impl Jwks {
                     Some(age) => tracing::warn!(%url, age, "the keys of tokens stay those of {age} s ago: {error}"),
                     // It is tried again every few seconds: once is enough to say so.
                     None if before.fails => {
-                        tracing::debug!(%url, "the keys of tokens still cannot be fetched: {error}")
+                        tracing::debug!(%url, "the keys of tokens still cannot be fetched: {error}");
                     }
                     None => tracing::error!(%url, "no token can be checked, its keys were never fetched: {error}"),
                 }

@@ -1,0 +1,151 @@
+//! Whoever is let in is listed here, so that they can be found when something changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use homeroom_protocol::Refusal;
+
+use super::pass::Pass;
+use super::revocations::{Revocation, RevocationError, Revocations};
+use crate::auth::{Identity, Principal};
+use crate::classroom::bell::Bell;
+use crate::refusals::{code, refusal};
+use crate::router::{Grants, Rights};
+
+/// Gives passes, and takes them back.
+#[derive(Debug)]
+pub struct Gatekeeper {
+    rights: Rights,
+    revocations: Revocations,
+    list: Arc<List>,
+}
+
+/// The passes that are held.
+#[derive(Debug, Default)]
+struct List(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    passes: HashMap<u64, Weak<Pass>>,
+}
+
+/// The place of a pass in the list, given up with it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    number: u64,
+    list: Arc<List>,
+}
+
+impl Gatekeeper {
+    /// Decides by these rules.
+    pub fn new(rights: Rights, revocations: Revocations) -> Gatekeeper {
+        Gatekeeper { rights, revocations, list: Arc::default() }
+    }
+
+    /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
+    ///
+    /// # Errors
+    /// What they have shown was revoked.
+    pub fn admit(&self, principal: Principal, client: Option<&str>, bell: Arc<Bell>) -> Result<Arc<Pass>, Refusal> {
+        let person = Identity::new(principal.user.as_deref(), client);
+        let principal = Arc::new(principal);
+        let mut held = self.list.held();
+        // Under the lock: whoever is revoked now is either refused here or found in the list.
+        let grants = self.grants(&principal)?;
+        let number = held.next;
+        held.next += 1;
+        let listed = Listed { number, list: self.list.clone() };
+        let pass = Arc::new(Pass::new(person, principal, grants, bell, Some(listed)));
+        held.passes.insert(number, Arc::downgrade(&pass));
+        Ok(pass)
+    }
+
+    /// Takes newer credentials of the same person.
+    ///
+    /// # Errors
+    /// Somebody else's, or revoked ones.
+    pub fn renew(&self, pass: &Pass, principal: Principal) -> Result<(), Refusal> {
+        let principal = Arc::new(principal);
+        let held = self.list.held();
+        let grants = self.grants(&principal)?;
+        let renewed = pass.renew(principal, grants);
+        drop(held);
+        renewed
+    }
+
+    /// Revokes, and tells everybody whom it concerns. Says how many there were.
+    ///
+    /// # Errors
+    /// It could not be written down; whoever is here was told all the same.
+    pub fn revoke(&self, revocation: &Revocation) -> Result<usize, RevocationError> {
+        let kept = self.revocations.add(revocation.clone());
+        let concerned = self.everybody().into_iter().filter(|pass| revocation.concerns(&pass.principal()));
+        let told = concerned.map(|pass| self.look_again(&pass)).count();
+        kept.map(|()| told)
+    }
+
+    /// Takes a revocation back. Those who were sent away may come again.
+    ///
+    /// # Errors
+    /// It could not be written down.
+    pub fn restore(&self, revocation: &Revocation) -> Result<bool, RevocationError> {
+        let known = self.revocations.remove(revocation)?;
+        let concerned = self.everybody().into_iter().filter(|pass| revocation.concerns(&pass.principal()));
+        concerned.for_each(|pass| self.look_again(&pass));
+        Ok(known)
+    }
+
+    /// Takes for everybody what `now` says of them; whoever it does not know any more is sent away.
+    pub fn look_at_everybody(&self, now: impl Fn(&Principal) -> Option<Principal>) {
+        for pass in self.everybody() {
+            let known = pass.principal();
+            match now(&known).map(Arc::new) {
+                Some(principal) if principal == known => {}
+                Some(principal) => match self.grants(&principal) {
+                    Ok(grants) => pass.change(principal, grants),
+                    Err(_) => pass.revoke(),
+                },
+                None => pass.revoke(),
+            }
+        }
+    }
+
+    /// What is revoked.
+    pub fn revocations(&self) -> Vec<Revocation> {
+        self.revocations.list()
+    }
+
+    fn look_again(&self, pass: &Pass) {
+        match self.grants(&pass.principal()) {
+            Ok(grants) => pass.change(pass.principal(), grants),
+            Err(_) => pass.revoke(),
+        }
+    }
+
+    fn grants(&self, principal: &Arc<Principal>) -> Result<Grants, Refusal> {
+        if self.revocations.refuses(principal) {
+            let reason = "the credentials, or the user, were revoked";
+            let remedy = "Ask whoever gave them to you for others.";
+            return Err(refusal(code::UNAUTHORIZED, "revoked", reason, false, remedy));
+        }
+        Ok(self.rights.of(&self.revocations.without_removed(principal)))
+    }
+
+    /// All who hold a pass. They are looked at without the lock.
+    fn everybody(&self) -> Vec<Arc<Pass>> {
+        self.list.held().passes.values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl List {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.list.held().passes.remove(&self.number);
+    }
+}

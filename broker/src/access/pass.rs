@@ -1,0 +1,231 @@
+//! What somebody holds as long as they may stay.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::gatekeeper::Listed;
+use crate::auth::{Identity, Principal};
+use crate::classroom::bell::Bell;
+use crate::refusals::{bad_request, code, refusal};
+use crate::router::{Grants, Pattern};
+use homeroom_protocol::Refusal;
+
+/// What somebody holds who was let in: who they are and what they may do.
+///
+/// It is shared by whatever they do at the same time, and by the gatekeeper, who
+/// may take it back at any moment.
+#[derive(Debug)]
+pub struct Pass {
+    person: Identity,
+    inner: Mutex<Inner>,
+    _listed: Option<Listed>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    principal: Arc<Principal>,
+    grants: Arc<Grants>,
+    until: Option<Until>,
+    is_revoked: bool,
+    /// Rung when anything about it changes.
+    bell: Arc<Bell>,
+    /// Counts what was changed.
+    version: u64,
+}
+
+/// A moment by both clocks. The monotonic one cannot be set back, the other one goes on while a machine sleeps.
+#[derive(Clone, Copy, Debug)]
+struct Until {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+/// How a pass stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds, as it was when it had this version.
+    Holds {
+        /// Grows whenever rights change.
+        version: u64,
+    },
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+impl Pass {
+    pub(super) fn new(
+        person: Identity,
+        principal: Arc<Principal>,
+        grants: Grants,
+        bell: Arc<Bell>,
+        listed: Option<Listed>,
+    ) -> Pass {
+        let until = until(&principal);
+        let inner = Inner { principal, grants: Arc::new(grants), until, is_revoked: false, bell, version: 0 };
+        Pass { person, inner: Mutex::new(inner), _listed: listed }
+    }
+
+    /// Whose it is, as messages and cursors name them.
+    pub fn person(&self) -> &Identity {
+        &self.person
+    }
+
+    /// What is known of them now.
+    pub fn principal(&self) -> Arc<Principal> {
+        self.inner().principal.clone()
+    }
+
+    /// What they may do now.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.inner().grants.clone()
+    }
+
+    /// How it stands at this moment.
+    pub fn standing(&self) -> Standing {
+        let inner = self.inner();
+        if inner.is_revoked {
+            Standing::Revoked
+        } else if inner.until.is_some_and(Until::is_over) {
+            Standing::Expired
+        } else {
+            Standing::Holds { version: inner.version }
+        }
+    }
+
+    /// When its time is over, if ever.
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.inner().until.map(|until| until.instant)
+    }
+
+    /// How long it still holds, if it ends.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.inner().until.map(Until::left)
+    }
+
+    /// Whether they may still be here.
+    ///
+    /// # Errors
+    /// That the time is over, or that the pass was taken back.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self.standing() {
+            Standing::Holds { .. } => Ok(()),
+            Standing::Expired => Err(expired()),
+            Standing::Revoked => Err(revoked()),
+        }
+    }
+
+    /// Whether a subscription is allowed.
+    ///
+    /// # Errors
+    /// That it is not, or that the pass holds no more.
+    pub fn may_subscribe(&self, wanted: &Pattern, shares: bool) -> Result<(), Refusal> {
+        self.check()?;
+        let grants = self.grants();
+        let allowed = if shares { grants.may_join_group(wanted) } else { grants.may_subscribe(wanted) };
+        if allowed {
+            return Ok(());
+        }
+        let what = if shares { "subscribe in a group to" } else { "subscribe to" };
+        Err(self.denied(what, &wanted.canonical()))
+    }
+
+    /// Whether a message may be sent to a canonical path.
+    ///
+    /// # Errors
+    /// That it may not, or that the pass holds no more.
+    pub fn may_send(&self, path: &str) -> Result<(), Refusal> {
+        self.check()?;
+        if self.grants().may_send(path) { Ok(()) } else { Err(self.denied("send to", &format!("/{path}"))) }
+    }
+
+    /// Has this bell rung from now on when anything about it changes.
+    pub fn hang(&self, bell: Arc<Bell>) {
+        self.inner().bell = bell;
+    }
+
+    /// Takes what a newer proof of the same person says.
+    ///
+    /// # Errors
+    /// A proof of somebody else, or a pass that was taken back.
+    pub(super) fn renew(&self, principal: Arc<Principal>, grants: Grants) -> Result<(), Refusal> {
+        if principal.user != self.person.user {
+            let reason = "the new credentials are of another user than this connection";
+            return Err(bad_request(reason, "Renew with credentials of the same user, or connect again as the other."));
+        }
+        let mut inner = self.inner();
+        if inner.is_revoked {
+            return Err(revoked());
+        }
+        inner.until = until(&principal);
+        inner.change(principal, grants);
+        Ok(())
+    }
+
+    /// Other rights from now on.
+    pub(super) fn change(&self, principal: Arc<Principal>, grants: Grants) {
+        let mut inner = self.inner();
+        inner.until = until(&principal);
+        inner.change(principal, grants);
+    }
+
+    /// It holds no more.
+    pub(super) fn revoke(&self) {
+        let mut inner = self.inner();
+        inner.is_revoked = true;
+        inner.bell.ring();
+    }
+
+    fn denied(&self, what: &str, place: &str) -> Refusal {
+        let principal = self.principal();
+        let roles = principal.roles.join(", ");
+        let who = if roles.is_empty() { "without a role one".to_owned() } else { format!("the role {roles}") };
+        let reason = format!("{who} may not {what} {place}");
+        let remedy = "Ask for credentials that name this classroom or role, or have the operator look at access.rules.";
+        refusal(code::PERMISSION_DENIED, "permission denied", reason, false, remedy)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn change(&mut self, principal: Arc<Principal>, grants: Grants) {
+        self.principal = principal;
+        self.grants = Arc::new(grants);
+        self.version += 1;
+        self.bell.ring();
+    }
+}
+
+impl Until {
+    fn left(self) -> Duration {
+        let by_instant = self.instant.saturating_duration_since(Instant::now());
+        self.wall.duration_since(SystemTime::now()).unwrap_or_default().min(by_instant)
+    }
+
+    fn is_over(self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+/// When the proof ends, by both clocks.
+fn until(principal: &Principal) -> Option<Until> {
+    let wall = principal.expires?;
+    let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
+    Some(Until { instant: Instant::now().checked_add(left)?, wall })
+}
+
+fn expired() -> Refusal {
+    let remedy = "Connect again with new credentials. Before they expire they are renewed by a SEND to /app/auth.";
+    refusal(code::EXPIRED, "token expired", "the time of the credentials is over", false, remedy)
+}
+
+fn revoked() -> Refusal {
+    let reason = "the credentials were revoked";
+    refusal(code::PERMISSION_DENIED, "revoked", reason, false, "Ask whoever gave them to you.")
+}
