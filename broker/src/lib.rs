@@ -10,6 +10,7 @@
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
+//! | [`audit`] | what happened, for those who have to answer for it | auth's identity |
 //! | [`access`] | who may be here, what they may do, for how long | auth, router, classroom's bell |
 //! | [`auth`] | who is at the other end | none of the rooms |
 //! | [`router`] | destinations: where, and by which rules somebody may go there | auth's principal |
@@ -33,6 +34,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod classroom;
 pub mod commands;

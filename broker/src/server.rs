@@ -59,6 +59,14 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The audit log cannot be opened.
+    #[error("the audit log {path} (log.audit) cannot be opened: {source}. Choose another file, or \"off\".")]
+    Audit {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// What was revoked cannot be read.
     #[error(transparent)]
     Revocations(#[from] RevocationError),
@@ -217,6 +225,7 @@ pub(crate) fn services(
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
         access,
+        audit: parts::audit(&settings)?,
         recent_refusals: connection::RecentRefusals::default(),
         replies: Directory::new(parts::replies(&settings)),
         settings,

@@ -308,3 +308,38 @@ async fn the_description_says_how_to_show_who_one_is_where_that_is_asked() {
     let open = Broker::start().await;
     assert_eq!(http(&open, "POST", "/v1/tickets", "", "").await.0, 404);
 }
+
+#[tokio::test]
+async fn the_audit_log_says_who_did_what_and_never_what_was_said() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("audit.jsonl");
+    let broker = Setup::asks_for_tokens().environment("HOMEROOM__LOG__AUDIT", &path.to_string_lossy()).start().await;
+    let token = broker.token("alice", "student", &["7b"], "8h").await;
+    let (student, teacher) = (format!("Bearer {token}"), broker.bearer("smith", "teacher", &["7b"]).await);
+    let mut alice = Client::showing(&broker, &token).await;
+    alice.request(send("/topic/7b/answers", "a secret answer").with("note", "a secret header")).await;
+    assert_eq!(
+        http(&broker, "POST", "/v1/messages?destination=/topic/7b/quiz", &teacher, "a secret question").await.0,
+        201
+    );
+    assert_eq!(http(&broker, "POST", "/v1/messages?destination=/topic/7b/quiz", &student, "no").await.0, 403);
+    assert_eq!(http(&broker, "GET", "/v1/messages?destination=/topic/7b/quiz", "Bearer a.b.c", "").await.0, 401);
+    assert_eq!(http(&broker, "POST", "/v1/revocations?user=alice&classroom=7b", &teacher, "").await.0, 200);
+    alice.send(&send("/topic/7b/answers", "once more")).await;
+    alice.error().await;
+    let wanted =
+        ["connected alice", "published alice", "published smith", "refused alice", "refused null", "revoked smith"];
+    let text = eventually("the lines", DEADLINE, async || {
+        let text = std::fs::read_to_string(&path).ok()?;
+        (text.lines().count() > wanted.len()).then_some(text)
+    })
+    .await;
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let mut seen: Vec<String> =
+        lines.iter().map(|line| format!("{} {}", line["event"], line["user"]).replace('"', "")).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen, wanted, "{text}");
+    let secrets = ["secret", &token, "once more", "a.b.c"];
+    assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
+}

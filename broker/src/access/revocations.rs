@@ -1,6 +1,7 @@
 //! What was revoked: users, proofs, and the places of users in classrooms. It outlives a restart.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,16 @@ pub enum Revocation {
         /// The `jti`.
         token: Box<str>,
     },
+}
+
+impl fmt::Display for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Revocation::Member { user, classroom } => write!(f, "user {user} in classroom {classroom}"),
+            Revocation::User { user } => write!(f, "user {user}"),
+            Revocation::Proof { token } => write!(f, "token {token}"),
+        }
+    }
 }
 
 impl Revocation {

@@ -11,6 +11,7 @@ use super::publish;
 use super::subscribe::Request;
 use super::{Connection, Outcome, Phase};
 use crate::access::{Pass, Standing};
+use crate::audit::Line;
 use crate::auth::{Credentials, Identity};
 use crate::publication::Publication;
 
@@ -79,6 +80,9 @@ impl Connection {
         let user_name = self.person.user.as_ref().map(ToString::to_string);
         self.session.accept(Accepted { session, server: self.services.server.to_owned(), user_name }, now);
         self.services.metrics.connected(self.link.kind(), self.session.version());
+        if let Some(audit) = &self.services.audit {
+            audit.note(Line::connected(&self.person, self.link.peer().ip(), self.link.kind().name()));
+        }
     }
 
     /// It is known who asks to come in.

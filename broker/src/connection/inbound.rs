@@ -18,6 +18,7 @@ use super::subscribe::{self, Ready};
 use super::subscription::{Joins, Present, Subscription};
 use super::window::Window;
 use super::{Connection, Outcome, Phase};
+use crate::audit::Line;
 use crate::classroom::Room;
 use crate::classroom::registry::Registry;
 use crate::entrance::{enter, full};
@@ -359,6 +360,15 @@ impl Connection {
             }
             if let Some(appended) = &appended {
                 let records = if appended.duplicate { 0 } else { 1 + appended.also.len() as u64 };
+                if let Some(audit) = &self.services.audit
+                    && records > 0
+                {
+                    let logs = landed.log.iter().chain(&landed.also);
+                    let positions = [&appended.position].into_iter().chain(&appended.also);
+                    for (log, position) in logs.zip(positions) {
+                        audit.note(Line::published(&self.person, log.as_str(), position.to_string()));
+                    }
+                }
                 self.services.metrics.published(true, records);
             }
             if let Some(ticket) = landed.ticket {

@@ -59,6 +59,7 @@ use self::subscription::{Source, Subscription};
 use self::turn::Turn;
 pub use self::turn::Turns;
 use crate::access::{Access, Pass};
+use crate::audit::{Audit, Line};
 use crate::auth::{Credentials, Identity};
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
@@ -116,6 +117,8 @@ pub struct Services {
     pub replies: Arc<Directory>,
     /// Who may come in and what they may do; `None` where everybody may do everything.
     pub access: Option<Arc<Access>>,
+    /// What happened, if it is to be kept.
+    pub audit: Option<Audit>,
     /// `homeroom/x.y.z`.
     pub server: &'static str,
 }
@@ -499,6 +502,7 @@ impl Connection {
             stomp::Ending::Refused { refusal, error } => {
                 tracing::debug!(code = refusal.code, message = refusal.message, "refused");
                 self.services.metrics.refused(refusal.code);
+                self.note_refused(&refusal);
                 match self.phase {
                     // Behind a WebSocket's close nothing more may be said.
                     Phase::Gone { normally, .. } => self.peer_is_gone(normally),
@@ -628,6 +632,14 @@ impl Connection {
     fn is_late_not_dead(&self, now: Instant) -> bool {
         let behind_data = self.barrier.as_ref().is_some_and(|barrier| barrier.waits_behind_data());
         (self.is_blocked || behind_data) && now - self.life.heard < STALLED_MAX
+    }
+
+    /// For the audit log.
+    fn note_refused(&self, refusal: &Refusal) {
+        if let Some(audit) = &self.services.audit {
+            let (address, door) = (self.link.peer().ip(), self.link.kind().name());
+            audit.note(Line::refused(&self.person, address, door, refusal.code, &refusal.message));
+        }
     }
 
     /// Whether CONNECTED was said.

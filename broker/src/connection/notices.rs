@@ -117,6 +117,7 @@ impl Connection {
         };
         tracing::debug!(code = refusal.code, message = refusal.message, "refused softly");
         self.services.metrics.refused(refusal.code);
+        self.note_refused(&refusal);
         self.session.decline(ticket, &refusal, message);
         None
     }

@@ -119,8 +119,8 @@ pub(super) struct Landed {
     pub result: Result<Option<Appended>, Refusal>,
     /// Cursors were to move with it.
     pub settles: bool,
-    log: Option<LogName>,
-    also: Vec<LogName>,
+    pub(super) log: Option<LogName>,
+    pub(super) also: Vec<LogName>,
 }
 
 struct Landing {

@@ -25,6 +25,7 @@ use super::openapi::{Api, Route};
 use super::problem::Problem;
 use super::{Door, query};
 use crate::access::{Access, Pass, Revocation, RevocationError};
+use crate::audit::Line;
 use crate::auth::TICKET_LASTS;
 use crate::refusals::{bad_request, code, refusal, shorten};
 
@@ -77,8 +78,10 @@ async fn revoke(door: State<Arc<Door>>, query: RawQuery, who: Who) -> Response {
     answer(async {
         let (access, pass, pairs) = let_in(&door, query.0.as_deref(), &who).await?;
         let revocation = named(&pairs, &pass)?;
+        let what = revocation.to_string();
         // It is on the disk when this is answered, and holds before.
         let told = tokio::task::spawn_blocking(move || access.gatekeeper().revoke(&revocation)).await;
+        note(&door, &pass, true, what);
         let told = told.map_err(|_| not_kept("the task failed"))?.map_err(|error| not_added(&error))?;
         Ok(Json(json!({ "told": told })).into_response())
     })
@@ -89,14 +92,24 @@ async fn restore(door: State<Arc<Door>>, query: RawQuery, who: Who) -> Response 
     answer(async {
         let (access, pass, pairs) = let_in(&door, query.0.as_deref(), &who).await?;
         let revocation = named(&pairs, &pass)?;
+        let what = revocation.to_string();
         let known = tokio::task::spawn_blocking(move || access.gatekeeper().restore(&revocation)).await;
         match known.map_err(|_| not_kept("the task failed"))?.map_err(|error| not_added(&error))? {
-            true => Ok(StatusCode::NO_CONTENT.into_response()),
+            true => {
+                note(&door, &pass, false, what);
+                Ok(StatusCode::NO_CONTENT.into_response())
+            }
             false => Err(Problem::new(bad_request("this was not revoked", "GET /v1/revocations lists what is."))
                 .with_status(StatusCode::NOT_FOUND)),
         }
     })
     .await
+}
+
+fn note(door: &Door, by: &Pass, is_revoked: bool, what: String) {
+    if let Some(audit) = &door.services.audit {
+        audit.note(Line::revoked(by.person(), is_revoked, what));
+    }
 }
 
 async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Response {

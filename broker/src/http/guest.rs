@@ -4,7 +4,7 @@
 //! particular asks. Elsewhere a request brings a ticket in its query, `Authorization`, or the cookie that the settings
 //! name, in this order, and is let in by it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
@@ -14,8 +14,10 @@ use tokio::time::Instant;
 
 use super::Door;
 use crate::access::{Pass, Standing};
+use crate::audit::Line;
 use crate::auth::{Credentials, Identity};
 use crate::classroom::bell::Bell;
+use crate::connection::Services;
 use crate::refusals::bad_request;
 use crate::router::Pattern;
 use crate::settings::Settings;
@@ -23,12 +25,23 @@ use crate::settings::Settings;
 /// The parameter of a query that holds a ticket.
 pub(super) const TICKET: &str = "ticket";
 
+/// What the audit log calls these doors.
+const DOOR: &str = "http";
+
 /// Who asks, and what they may do.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guest {
     person: Identity,
     /// None where everybody may do everything.
-    pass: Option<Arc<Pass>>,
+    admitted: Option<Admitted>,
+}
+
+/// A pass, and where a refusal of it is kept.
+#[derive(Clone, Debug)]
+struct Admitted {
+    pass: Arc<Pass>,
+    services: Arc<Services>,
+    from: IpAddr,
 }
 
 impl Guest {
@@ -43,13 +56,18 @@ impl Guest {
         peer: Option<SocketAddr>,
     ) -> Result<Guest, Refusal> {
         let Some(access) = &door.services.access else {
-            return Ok(Guest { person: taken_at_its_word(headers)?, pass: None });
+            return Ok(Guest { person: taken_at_its_word(headers)?, admitted: None });
         };
         let ticket = query.iter().find(|(name, _)| name == TICKET).map(|(_, value)| value.as_str());
         let credentials = credentials(&door.services.settings, headers, ticket)?;
-        let from = peer.map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let pass = access.let_in(credentials, None, from, Arc::default()).await?;
-        Ok(Guest { person: pass.person().clone(), pass: Some(pass) })
+        let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let pass = access.let_in(credentials, None, from, Arc::default()).await.inspect_err(|refusal| {
+            if let Some(audit) = &door.services.audit {
+                audit.note(Line::refused(&Identity::default(), from, DOOR, refusal.code, &refusal.message));
+            }
+        })?;
+        let admitted = Admitted { pass, services: door.services.clone(), from };
+        Ok(Guest { person: admitted.pass.person().clone(), admitted: Some(admitted) })
     }
 
     /// Whose messages and cursors these are.
@@ -59,7 +77,7 @@ impl Guest {
 
     /// What they hold; none where everybody may do everything.
     pub(super) fn pass(&self) -> Option<&Arc<Pass>> {
-        self.pass.as_ref()
+        self.admitted.as_ref().map(|admitted| &admitted.pass)
     }
 
     /// Whether they may read what a pattern covers.
@@ -67,7 +85,8 @@ impl Guest {
     /// # Errors
     /// That they may not, or not any more.
     pub(super) fn may_subscribe(&self, pattern: &Pattern) -> Result<(), Refusal> {
-        self.pass.as_ref().map_or(Ok(()), |pass| pass.may_subscribe(pattern, false))
+        let Some(admitted) = &self.admitted else { return Ok(()) };
+        admitted.pass.may_subscribe(pattern, false).inspect_err(|refusal| admitted.note(refusal))
     }
 
     /// Whether they may publish at a canonical path.
@@ -75,19 +94,20 @@ impl Guest {
     /// # Errors
     /// That they may not, or not any more.
     pub(super) fn may_send(&self, path: &str) -> Result<(), Refusal> {
-        self.pass.as_ref().map_or(Ok(()), |pass| pass.may_send(path))
+        let Some(admitted) = &self.admitted else { return Ok(()) };
+        admitted.pass.may_send(path).inspect_err(|refusal| admitted.note(refusal))
     }
 
     /// Has a bell rung when what they may do changes.
     pub(super) fn hang(&self, bell: &Arc<Bell>) {
-        if let Some(pass) = &self.pass {
+        if let Some(pass) = self.pass() {
             pass.hang(bell.clone());
         }
     }
 
     /// When their time is over, if ever.
     pub(super) fn expires_at(&self) -> Option<Instant> {
-        self.pass.as_ref()?.expires_at()
+        self.pass()?.expires_at()
     }
 
     /// The version of their rights.
@@ -95,11 +115,20 @@ impl Guest {
     /// # Errors
     /// Their time is over, or what they brought was revoked.
     pub(super) fn version(&self) -> Result<u64, Refusal> {
-        let Some(pass) = &self.pass else { return Ok(0) };
+        let Some(pass) = self.pass() else { return Ok(0) };
         pass.check()?;
         match pass.standing() {
             Standing::Holds { version } => Ok(version),
             Standing::Expired | Standing::Revoked => Ok(u64::MAX),
+        }
+    }
+}
+
+impl Admitted {
+    /// For the audit log.
+    fn note(&self, refusal: &Refusal) {
+        if let Some(audit) = &self.services.audit {
+            audit.note(Line::refused(self.pass.person(), self.from, DOOR, refusal.code, &refusal.message));
         }
     }
 }

@@ -6,6 +6,7 @@ use homeroom_protocol as stomp;
 
 use super::RunError;
 use crate::access::{Access, RevocationError};
+use crate::audit::Audit;
 use crate::auth::Authenticator;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
@@ -88,6 +89,15 @@ pub(super) fn access(
         Engine::Memory => None,
     };
     Access::open(authenticator, &settings.access.rules, kept_in.as_deref()).map(Arc::new).map(Some)
+}
+
+/// Where it is kept what happened.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(super) fn audit(settings: &Settings) -> Result<Option<Audit>, RunError> {
+    let Some(path) = &settings.log.audit else { return Ok(None) };
+    Audit::open(path).map(Some).map_err(|source| RunError::Audit { path: path.clone(), source })
 }
 
 /// What a STOMP session is told of the settings.

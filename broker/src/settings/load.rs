@@ -256,6 +256,7 @@ fn log(mut section: Section<'_>, log: &mut Log) {
         })
     });
     section.read("format", &mut log.format);
+    section.read("audit", &mut log.audit);
 }
 
 fn access(mut section: Section<'_>, access: &mut Access) {

@@ -379,10 +379,12 @@ pub struct Log {
     pub filter: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// Where it is written who came in, was refused, published, was removed; `None` is nowhere.
+    pub audit: Option<PathBuf>,
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { filter: "info".to_owned(), format: LogFormat::Human }
+        Log { filter: "info".to_owned(), format: LogFormat::Human, audit: None }
     }
 }

@@ -64,7 +64,7 @@ impl Publisher<'_> {
         let _ends_before_the_broker = self.track()?;
         let location = location(&publication);
         // Boxed, so that thousands who have not sent all yet hold no room for it.
-        let stored = Box::pin(store::one(services, publication)).await;
+        let stored = Box::pin(store::one(services, self.asked.guest.person(), publication)).await;
         drop(taken);
         Ok(stored?.map_or_else(shown, |appended| created(&appended, location)))
     }
@@ -83,7 +83,7 @@ impl Publisher<'_> {
         let joint = self.asked.joint(services, &body)?;
         drop(body);
         let _ends_before_the_broker = self.track()?;
-        let stored = Box::pin(store::together(services, joint)).await;
+        let stored = Box::pin(store::together(services, self.asked.guest.person(), joint)).await;
         drop(taken);
         stored.map(|stored| all_created(&stored)).map_err(|(index, refusal)| in_batch(index, None, refusal))
     }

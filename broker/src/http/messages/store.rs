@@ -5,6 +5,8 @@ use std::sync::Arc;
 use homeroom_protocol::Refusal;
 use homeroom_storage::{Append, Appended, Message, Offset, Part, Position};
 
+use crate::audit::Line;
+use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::connection::Services;
 use crate::entrance::{enter, full};
@@ -25,14 +27,18 @@ pub(super) struct Stored {
 ///
 /// # Errors
 /// Why it was not taken.
-pub(super) async fn one(services: &Services, publication: Publication) -> Result<Option<Appended>, Refusal> {
+pub(super) async fn one(
+    services: &Services,
+    person: &Identity,
+    publication: Publication,
+) -> Result<Option<Appended>, Refusal> {
     let Publication { place, message, key, persistent } = publication;
     let room = enter(services, place.room()).await?;
     if let Some(refusal) = full(&room, message.cost()) {
         return Err(refusal);
     }
     if persistent || room.is_queue() {
-        return append(services, vec![(room, vec![message])], key).await.map(Some);
+        return append(services, person, vec![(room, vec![message])], key).await.map(Some);
     }
     // It follows all that its publisher was told to be stored.
     room.catch_up().await;
@@ -59,7 +65,11 @@ pub(super) fn reply(services: &Services, secret: &str, message: Message) {
 ///
 /// # Errors
 /// Why none was taken, and the first message that was in the way.
-pub(super) async fn together(services: &Services, joint: Joint) -> Result<Stored, (Option<usize>, Refusal)> {
+pub(super) async fn together(
+    services: &Services,
+    person: &Identity,
+    joint: Joint,
+) -> Result<Stored, (Option<usize>, Refusal)> {
     let Joint { rooms, homes, key } = joint;
     let first_of = |at: usize| homes.iter().position(|(room, _)| *room == at);
     let mut entered = Vec::with_capacity(rooms.len());
@@ -71,7 +81,7 @@ pub(super) async fn together(services: &Services, joint: Joint) -> Result<Stored
         entered.push((room, messages));
     }
     let sizes: Vec<usize> = entered.iter().map(|(_, messages)| messages.len()).collect();
-    let appended = append(services, entered, key).await.map_err(|refusal| (None, refusal))?;
+    let appended = append(services, person, entered, key).await.map_err(|refusal| (None, refusal))?;
     Ok(Stored { positions: positions(&appended, &homes, &sizes), duplicate: appended.duplicate })
 }
 
@@ -90,6 +100,7 @@ fn positions(appended: &Appended, homes: &[(usize, usize)], sizes: &[usize]) -> 
 
 async fn append(
     services: &Services,
+    person: &Identity,
     rooms: Vec<(Arc<Room>, Vec<Message>)>,
     key: Option<Box<str>>,
 ) -> Result<Appended, Refusal> {
@@ -111,6 +122,12 @@ async fn append(
     expected.iter().for_each(|room| room.was_answered(&answer));
     let appended = answer.map_err(|error| append_refusal(&error))?;
     services.metrics.published(true, if appended.duplicate { 0 } else { expected.len() as u64 });
+    if let Some(audit) = services.audit.as_ref().filter(|_| !appended.duplicate) {
+        let positions = [&appended.position].into_iter().chain(&appended.also);
+        for (room, position) in expected.iter().zip(positions) {
+            audit.note(Line::published(person, room.name(), position.to_string()));
+        }
+    }
     Ok(appended)
 }
 
