@@ -18,6 +18,7 @@ pub struct Gatekeeper {
     rights: Rights,
     revocations: Revocations,
     list: Arc<List>,
+    per_user_max: usize,
 }
 
 /// The passes that are held.
@@ -28,34 +29,44 @@ struct List(Mutex<Held>);
 struct Held {
     next: u64,
     passes: HashMap<u64, Weak<Pass>>,
+    /// How many each user holds.
+    by_user: HashMap<Arc<str>, usize>,
 }
 
 /// The place of a pass in the list, given up with it.
 #[derive(Debug)]
 pub(super) struct Listed {
     number: u64,
+    user: Option<Arc<str>>,
     list: Arc<List>,
 }
 
 impl Gatekeeper {
-    /// Decides by these rules.
-    pub fn new(rights: Rights, revocations: Revocations) -> Gatekeeper {
-        Gatekeeper { rights, revocations, list: Arc::default() }
+    /// Decides by these rules. One user holds at most `per_user_max` passes at a time.
+    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize) -> Gatekeeper {
+        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max }
     }
 
     /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
     ///
     /// # Errors
-    /// What they have shown was revoked.
+    /// What they have shown was revoked, or the user holds as many as are allowed.
     pub fn admit(&self, principal: Principal, client: Option<&str>, bell: Arc<Bell>) -> Result<Arc<Pass>, Refusal> {
         let person = Identity::new(principal.user.as_deref(), client);
         let principal = Arc::new(principal);
         let mut held = self.list.held();
         // Under the lock: whoever is revoked now is either refused here or found in the list.
         let grants = self.grants(&principal)?;
-        let number = held.next;
+        let (number, user) = (held.next, person.user.clone());
+        if let Some(user) = &user {
+            let count = held.by_user.entry(user.clone()).or_default();
+            if *count >= self.per_user_max {
+                return Err(too_many(self.per_user_max));
+            }
+            *count += 1;
+        }
         held.next += 1;
-        let listed = Listed { number, list: self.list.clone() };
+        let listed = Listed { number, user, list: self.list.clone() };
         let pass = Arc::new(Pass::new(person, principal, grants, bell, Some(listed)));
         held.passes.insert(number, Arc::downgrade(&pass));
         Ok(pass)
@@ -146,6 +157,74 @@ impl List {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.list.held().passes.remove(&self.number);
+        let mut held = self.list.held();
+        held.passes.remove(&self.number);
+        if let Some(user) = &self.user
+            && let Some(count) = held.by_user.get_mut(user)
+        {
+            *count -= 1;
+            if *count == 0 {
+                held.by_user.remove(user);
+            }
+        }
+    }
+}
+
+fn too_many(most: usize) -> Refusal {
+    let reason = format!("this user has {most} connections and requests open, which is the limit");
+    let remedy = "Close some that are not used any more, or have limits.connections_per_user raised.";
+    refusal(code::LIMIT, "too many connections", reason, true, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gatekeeper(per_user_max: usize) -> Gatekeeper {
+        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max)
+    }
+
+    fn admit(gatekeeper: &Gatekeeper, user: Option<&str>) -> Result<Arc<Pass>, Refusal> {
+        let principal = Principal { user: user.map(Into::into), ..Principal::default() };
+        gatekeeper.admit(principal, None, Arc::default())
+    }
+
+    #[test]
+    fn a_user_holds_so_many_passes_and_others_are_not_counted_with_it() {
+        let gatekeeper = gatekeeper(2);
+        let held = [admit(&gatekeeper, Some("alice")).expect("one"), admit(&gatekeeper, Some("alice")).expect("two")];
+        let refused = admit(&gatekeeper, Some("alice")).expect_err("three");
+        assert_eq!((refused.code, refused.retryable), (code::LIMIT, true));
+        assert!(admit(&gatekeeper, Some("bob")).is_ok());
+        let nobody: Vec<_> = (0..5).map(|_| admit(&gatekeeper, None).expect("nobody in particular")).collect();
+        drop((held, nobody));
+        assert!(admit(&gatekeeper, Some("alice")).is_ok());
+        let held = gatekeeper.list.held();
+        assert!(held.passes.is_empty() && held.by_user.is_empty(), "something of them stays behind");
+    }
+
+    #[test]
+    fn whoever_is_revoked_is_rung_and_nobody_else() {
+        let gatekeeper = gatekeeper(2);
+        let (alice, bob) =
+            (admit(&gatekeeper, Some("alice")).expect("in"), admit(&gatekeeper, Some("bob")).expect("in"));
+        assert_eq!(gatekeeper.revoke(&Revocation::User { user: "alice".into() }).expect("nothing is written"), 1);
+        assert!(alice.check().is_err() && bob.check().is_ok());
+        assert!(admit(&gatekeeper, Some("alice")).is_err());
+        assert!(gatekeeper.restore(&Revocation::User { user: "alice".into() }).expect("nothing is written"));
+        assert!(alice.check().is_err(), "what was taken back is not given back");
+        assert!(admit(&gatekeeper, Some("alice")).is_ok());
+    }
+
+    #[test]
+    fn whoever_is_no_longer_known_is_sent_away_and_others_have_what_is_said_now() {
+        let gatekeeper = gatekeeper(2);
+        let (alice, bob) =
+            (admit(&gatekeeper, Some("alice")).expect("in"), admit(&gatekeeper, Some("bob")).expect("in"));
+        gatekeeper.look_at_everybody(|known| {
+            let is_bob = known.user.as_deref() == Some("bob");
+            is_bob.then(|| Principal { roles: ["admin".into()].into(), ..known.clone() })
+        });
+        assert!(alice.check().is_err() && bob.may_send("topic/7b/quiz").is_ok());
     }
 }

@@ -38,7 +38,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Decides by these rules, or by the usual ones if there are none. What is revoked is kept in a file, or in memory.
+    /// Decides by these rules, or by the usual ones if there are none. One user has at most `per_user_max` connections
+    /// and requests at a time. What is revoked is kept in a file, or in memory.
     ///
     /// # Errors
     /// The revocations that were kept cannot be read.
@@ -46,10 +47,11 @@ impl Access {
         authenticator: Arc<Authenticator>,
         rules: &[Rule],
         kept_in: Option<&Path>,
+        per_user_max: usize,
     ) -> Result<Access, RevocationError> {
         let rights = if rules.is_empty() { Rights::default() } else { Rights::new(rules.to_vec()) };
         let revocations = kept_in.map(Revocations::open).transpose()?.unwrap_or_default();
-        Ok(Access { authenticator, gatekeeper: Gatekeeper::new(rights, revocations) })
+        Ok(Access { authenticator, gatekeeper: Gatekeeper::new(rights, revocations, per_user_max) })
     }
 
     /// A pass for whoever brings these credentials. `bell` rings when anything about it changes.

@@ -88,7 +88,9 @@ pub(super) fn access(
         Engine::Sled => Some(settings.storage.path.join("revocations.json")),
         Engine::Memory => None,
     };
-    Access::open(authenticator, &settings.access.rules, kept_in.as_deref()).map(Arc::new).map(Some)
+    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), settings.limits.connections_per_user)
+        .map(Arc::new)
+        .map(Some)
 }
 
 /// Where it is kept what happened.

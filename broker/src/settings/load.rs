@@ -197,6 +197,7 @@ fn heartbeat(interval: &Duration) -> Result<(), String> {
 
 fn limits(mut section: Section<'_>, limits: &mut Limits) {
     section.read_within("connections", &mut limits.connections, 1..=10_000_000);
+    section.read_within("connections_per_user", &mut limits.connections_per_user, 1..=10_000_000);
     section.read_if("connections_per_address", &mut limits.connections_per_address, |connections| match connections {
         Some(0) => Err("Write a whole number from 1 on, or \"none\" for no limit.".to_owned()),
         _ => Ok(()),

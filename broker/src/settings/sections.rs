@@ -223,6 +223,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one network address; `None` is no limit (a school often shares one address).
     pub connections_per_address: Option<usize>,
+    /// Connections and HTTP requests of one user at a time, where users show who they are.
+    pub connections_per_user: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
     /// Headers of one frame.
@@ -268,6 +270,7 @@ impl Default for Limits {
         Limits {
             connections: 20_000,
             connections_per_address: None,
+            connections_per_user: 1000,
             subscriptions: 64,
             header_count: 64,
             header_bytes: 16 * KIB,
