@@ -1,13 +1,16 @@
 // What both lines over HTTP share: pages of the log to catch up, and publishing by POST.
 
-import type { Asked, Ending, Line, LineEvents, Received, Trouble } from "./line.ts";
+import { type Asked, asksWho, CODE, type Ending, type Line, type LineEvents, type Received, type Trouble } from "./line.ts";
 import type { Letter } from "./outbox.ts";
 import { readPosition } from "./position.ts";
 import type { Start } from "./reader.ts";
+import { authorization, type Credentials } from "./session.ts";
 
 const PAGE_WITHIN_MS = 15_000;
 const POST_WITHIN_MS = 15_000;
 const POST_AGAIN_MS = 2_000;
+/** A broker where nobody has to show who they are has no tickets. */
+const NO_TICKETS = 404;
 
 export interface Page {
   readonly messages: readonly Message[];
@@ -25,6 +28,15 @@ export interface Message {
   readonly body?: string;
 }
 
+/** What the broker says of whoever shows who they are. */
+interface Ticket {
+  /** Lets them in once, where no header is sent. */
+  readonly ticket: string;
+  readonly user?: string;
+  /** In seconds; absent if their time has no end. */
+  readonly signed_in_for?: number;
+}
+
 /** The broker itself said no. */
 class Refused extends Error {
   constructor(
@@ -38,17 +50,20 @@ class Refused extends Error {
 export abstract class HttpLine implements Line {
   protected readonly events: LineEvents;
   readonly #asked: Asked;
+  /** What shows who asks, where the broker wants to know. */
+  #credentials: Credentials | undefined;
   readonly #gone = new AbortController();
   /** One letter at a time: so they stand in the log as they were written. */
   #posting: Promise<void> = Promise.resolve();
 
   constructor(asked: Asked, events: LineEvents) {
     this.#asked = asked;
+    this.#credentials = asked.credentials;
     this.events = events;
   }
 
   open(): void {
-    this.read().catch((error: unknown) => this.#isGone || this.#failed(error));
+    this.#enter().catch((error: unknown) => this.#isGone || this.#failed(error));
   }
 
   close(): void {
@@ -57,6 +72,27 @@ export abstract class HttpLine implements Line {
 
   publish(letter: Letter): void {
     this.#posting = this.#posting.then(() => this.#post(letter));
+  }
+
+  /** First the broker says who this is: nothing is read or sent under the name of somebody else. */
+  async #enter(): Promise<never> {
+    if (this.#credentials) {
+      const said = await this.#ticket();
+      this.events.welcomed(said?.user);
+      if (said?.signed_in_for !== undefined) this.events.expires(1_000 * said.signed_in_for);
+      if (this.#isGone) throw new Error("left");
+    }
+    return this.read();
+  }
+
+  /** Undefined where nobody has to show who they are. */
+  async #ticket(): Promise<Ticket | undefined> {
+    return this.within(PAGE_WITHIN_MS, async (signal) => {
+      const response = await this.#send("/v1/tickets", { method: "POST", signal });
+      if (response.status === NO_TICKETS) return (this.#credentials = undefined);
+      await check(response);
+      return (await response.json()) as Ticket;
+    });
   }
 
   /** Reads until it fails. */
@@ -91,8 +127,14 @@ export abstract class HttpLine implements Line {
   }
 
   protected async stream(query: Record<string, string>, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#fetch({ ...query, as: "message" }, { signal, headers: { Accept: "text/event-stream" } });
-    await check(response);
+    const said = this.#credentials && (await this.#ticket());
+    const all = { ...query, as: "message", ...(said && { ticket: said.ticket }) };
+    const response = await this.#fetch(all, { signal, headers: { Accept: "text/event-stream" } });
+    await check(response).catch((error: unknown) => {
+      // Only the ticket may be too old by now; the next one says what is true.
+      if (said && error instanceof Refused && error.trouble.code === CODE.unauthorized) throw new Error("the ticket was refused");
+      throw error;
+    });
     if (!response.body) throw new Error("an answer without a body");
     return response.body;
   }
@@ -144,6 +186,8 @@ export abstract class HttpLine implements Line {
         });
         return this.#isGone ? undefined : this.events.published(key, position ?? undefined);
       } catch (error) {
+        // Sent again once it is known again who this is.
+        if (error instanceof Refused && asksWho(error.trouble)) return this.#isGone ? undefined : this.#failed(error);
         if (error instanceof Refused && !this.#isGone) this.events.refused(key, error.trouble, !error.retryable);
         if (error instanceof Refused && !error.retryable) return;
         await pause(POST_AGAIN_MS);
@@ -152,8 +196,12 @@ export abstract class HttpLine implements Line {
   }
 
   #fetch(query: Record<string, string>, init: RequestInit, destination = this.#asked.destination): Promise<Response> {
-    const headers = { ...init.headers, Authorization: basic(this.#asked.login) };
-    const address = `/v1/messages?${new URLSearchParams({ destination, ...query })}`;
+    return this.#send(`/v1/messages?${new URLSearchParams({ destination, ...query })}`, init, "ticket" in query);
+  }
+
+  #send(address: string, init: RequestInit, hasTicket = false): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!hasTicket) headers.set("Authorization", authorization(this.#asked.login, this.#credentials));
     return fetch(address, { ...init, headers, cache: "no-store", credentials: "omit" });
   }
 
@@ -182,18 +230,14 @@ async function check(response: Response): Promise<void> {
   if (!response.headers.get("content-type")?.startsWith("application/problem+json")) {
     throw new Error(`answered with ${response.status}`);
   }
-  const { title, detail, remedy, retryable } = (await response.json()) as Record<string, unknown>;
-  const trouble = { message: text(title), reason: text(detail), remedy: text(remedy), takenOver: false };
+  const { title, detail, remedy, retryable, code } = (await response.json()) as Record<string, unknown>;
+  const number = typeof code === "number" ? code : undefined;
+  const trouble = { message: text(title), reason: text(detail), remedy: text(remedy), code: number };
   throw new Refused(trouble, retryable === true);
 }
 
 function startQuery(start: Start): Record<string, string> {
   return start.at === "after" ? { after: start.position } : { from: "first" };
-}
-
-/** RFC 7617, in UTF-8. */
-function basic(login: string): string {
-  return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${login}:`)))}`;
 }
 
 function text(value: unknown): string {
