@@ -253,7 +253,6 @@ export class Connection {
 
   #runsOutIn(inMs: number | undefined): void {
     this.#warn();
-    this.#warn = () => {};
     this.isRunningOut = inMs !== undefined && inMs <= WARNING_MS;
     if (inMs !== undefined && !this.isRunningOut && inMs < FOREVER_MS) {
       this.#warn = this.#world.after(inMs - WARNING_MS, () => this.#runsOutIn(WARNING_MS));

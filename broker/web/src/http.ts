@@ -52,6 +52,8 @@ export abstract class HttpLine implements Line {
   readonly #asked: Asked;
   /** What shows who asks, where the broker wants to know. */
   #credentials: Credentials | undefined;
+  /** The one that came with the welcome, until it is used: a user has few at a time. */
+  #ticket: string | undefined;
   readonly #gone = new AbortController();
   /** One letter at a time: so they stand in the log as they were written. */
   #posting: Promise<void> = Promise.resolve();
@@ -77,7 +79,8 @@ export abstract class HttpLine implements Line {
   /** First the broker says who this is: nothing is read or sent under the name of somebody else. */
   async #enter(): Promise<never> {
     if (this.#credentials) {
-      const said = await this.#ticket();
+      const said = await this.#askForTicket();
+      this.#ticket = said?.ticket;
       this.events.welcomed(said?.user);
       if (said?.signed_in_for !== undefined) this.events.expires(1_000 * said.signed_in_for);
       if (this.#isGone) throw new Error("left");
@@ -86,7 +89,7 @@ export abstract class HttpLine implements Line {
   }
 
   /** Undefined where nobody has to show who they are. */
-  async #ticket(): Promise<Ticket | undefined> {
+  async #askForTicket(): Promise<Ticket | undefined> {
     return this.within(PAGE_WITHIN_MS, async (signal) => {
       const response = await this.#send("/v1/tickets", { method: "POST", signal });
       if (response.status === NO_TICKETS) return (this.#credentials = undefined);
@@ -102,7 +105,9 @@ export abstract class HttpLine implements Line {
   protected async catchUp(): Promise<string> {
     let start = this.#asked.begin(false);
     for (;;) {
-      const { messages, position, more } = await this.page(startQuery(start), PAGE_WITHIN_MS);
+      const ticket: Record<string, string> = this.#ticket === undefined ? {} : { ticket: this.#ticket };
+      this.#ticket = undefined;
+      const { messages, position, more } = await this.page({ ...startQuery(start), ...ticket }, PAGE_WITHIN_MS);
       this.events.stirred();
       for (const message of messages) this.hand(message, true);
       if (!more) {
@@ -121,20 +126,16 @@ export abstract class HttpLine implements Line {
         const { kept } = (await response.json()) as { kept: { after: string }[] };
         return { messages: [], position: kept[0]!.after, more: true };
       }
-      await check(response);
+      await check(response, "ticket" in query);
       return (await response.json()) as Page;
     });
   }
 
   protected async stream(query: Record<string, string>, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const said = this.#credentials && (await this.#ticket());
+    const said = this.#credentials && (await this.#askForTicket());
     const all = { ...query, as: "message", ...(said && { ticket: said.ticket }) };
     const response = await this.#fetch(all, { signal, headers: { Accept: "text/event-stream" } });
-    await check(response).catch((error: unknown) => {
-      // Only the ticket may be too old by now; the next one says what is true.
-      if (said && error instanceof Refused && error.trouble.code === CODE.unauthorized) throw new Error("the ticket was refused");
-      throw error;
-    });
+    await check(response, "ticket" in all);
     if (!response.body) throw new Error("an answer without a body");
     return response.body;
   }
@@ -225,13 +226,15 @@ function endingOf(error: unknown): Ending {
 }
 
 /** Only a problem document is the broker's word; whatever else is wrong may come from something between. */
-async function check(response: Response): Promise<void> {
+async function check(response: Response, hadTicket = false): Promise<void> {
   if (response.ok) return;
   if (!response.headers.get("content-type")?.startsWith("application/problem+json")) {
     throw new Error(`answered with ${response.status}`);
   }
   const { title, detail, remedy, retryable, code } = (await response.json()) as Record<string, unknown>;
   const number = typeof code === "number" ? code : undefined;
+  // Perhaps only the ticket was too old; whoever asks for the next one is told what is true.
+  if (hadTicket && number === CODE.unauthorized) throw new Error("the ticket was refused");
   const trouble = { message: text(title), reason: text(detail), remedy: text(remedy), code: number };
   throw new Refused(trouble, retryable === true);
 }

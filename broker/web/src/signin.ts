@@ -27,6 +27,11 @@ export class SignIn {
     this.#name = name;
   }
 
+  /** Nothing goes on before it is known who this is. */
+  get isInTheWay(): boolean {
+    return this.#connection.status.is === "ended" && this.#words() !== undefined;
+  }
+
   /** In the bar; nothing where nobody has to show who they are. */
   bar(): TemplateResult | typeof nothing {
     const { user } = this.#connection;

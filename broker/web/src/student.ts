@@ -72,9 +72,7 @@ export class StudentView implements View {
   show(): TemplateResult {
     const question = openQuestion(this.#lesson);
     const missed = missedIn(this.#lesson, this.#reader.visit);
-    const signIn = this.#signIn.card();
-    // Nobody waits for a question before they are in.
-    const waiting = signIn && this.#lesson.history.length === 0 ? nothing : waitingView();
+    const waiting = this.#signIn.isInTheWay && this.#lesson.history.length === 0 ? nothing : waitingView();
     return shell(
       html`
         <span class="place"><b>${this.#classroom}</b> ${this.#name}</span>
@@ -83,7 +81,7 @@ export class StudentView implements View {
       html`
         <main class="desk">
           <div class="column">
-            ${signIn ?? troubleView(this.#connection, this.#name)} ${this.#awayNote()}
+            ${this.#signIn.card() ?? troubleView(this.#connection, this.#name)} ${this.#awayNote()}
             ${question ? this.#questionView(question) : waiting}
             <p class="unseen" role="status">
               ${missed > 0 ? `${missed} missed messages arrived. ` : nothing}${question ? `New question: ${question.text}` : nothing}

@@ -63,21 +63,21 @@ export class TeacherView implements View {
   show(): TemplateResult {
     const open = openQuestion(this.#lesson);
     const done = this.#lesson.questions.filter((question) => question !== open).reverse();
-    const signIn = this.#signIn.card();
-    const next = signIn && this.#lesson.history.length === 0 ? nothing : this.#nextView();
+    const next = this.#signIn.isInTheWay && this.#lesson.history.length === 0 ? nothing : this.#nextView();
     return shell(
       html`<span class="place"><b>${this.#classroom}</b> teacher</span> ${statusView(this.#connection)} ${this.#signIn.bar()}`,
       html`
         <main class="desk">
           <div class="column">
-            ${signIn ?? troubleView(this.#connection, TEACHER)} ${open ? this.#openView(open) : next}
+            ${this.#signIn.card() ?? troubleView(this.#connection, TEACHER)}
+            ${this.#mayAsk ? nothing : this.#onlookerNote()} ${open ? this.#openView(open) : next}
             ${done.length > 0 ? html`<section class="results" aria-label="Closed questions">
               ${repeat(done, ({ id }) => id, (question) => this.#resultView(question))}
             </section>` : nothing}
           </div>
           <div class="column side">
             ${this.#joinHint()} ${rosterView(this.#roster, this.#me, this.#me)} ${unseenView(this.#connection)}
-            ${this.#mayAsk ? [this.#preparedView(), this.#ownQuestion()] : this.#onlookerNote()}
+            ${this.#mayAsk ? [this.#preparedView(), this.#ownQuestion()] : nothing}
           </div>
         </main>
       `,
@@ -99,13 +99,14 @@ export class TeacherView implements View {
     `;
   }
 
-  #nextView(): TemplateResult {
+  #nextView(): TemplateResult | typeof nothing {
+    if (!this.#mayAsk) return nothing;
     const begun = this.#lesson.questions.length > 0;
     return html`
       <section class="card question waiting">
         <h1>${begun ? "Ready for the next question" : "Ready when you are"}</h1>
         <p class="quiet">Next: ${this.#next.text}</p>
-        <div class="actions" ?hidden=${!this.#mayAsk}>
+        <div class="actions">
           <button class="main" ?disabled=${this.#busy} @click=${() => this.#putOn(this.#next)}>
             ${begun ? "Next question" : "Start the sample quiz"}
           </button>

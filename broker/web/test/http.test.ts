@@ -127,7 +127,7 @@ test("what something between refuses is sent again under the same key, what the 
 
 const bearer: Credentials = { by: "token", token: "a.b.c" };
 
-test("a stream is opened with a ticket, all else with the token, and none of them has the token in its address", async (t) => {
+test("the first page and a stream are had with tickets, all else with the token, and none of them has the token in its address", async (t) => {
   const asked: string[] = [];
   const answer: Answer = ({ path, query, headers }) => {
     const ticket = query.get("ticket");
@@ -135,14 +135,20 @@ test("a stream is opened with a ticket, all else with the token, and none of the
     assert.equal([...query.values()].includes("a.b.c"), false);
     assert.equal(ticket !== null && "authorization" in headers, false, "one of them is enough");
     if (path === "/v1/tickets") return Response.json({ ticket: `t${asked.length}`, user: "alice", signed_in_for: 90 }, { status: 201 });
-    return ticket ? problem(401, "expired", { code: 109 }) : page("e:1");
+    return ticket === "t4" ? problem(401, "expired", { code: 109 }) : page("e:2", ["a"], asked.length === 2);
   };
   const { line, said, closed } = lineTo(t, StreamLine, answer, bearer);
   line.open();
   const ending = await closed;
   assert.deepEqual(ending.how === "ended" && ending.trouble.code, 109);
-  assert.deepEqual(asked, ["/v1/tickets Bearer a.b.c", "/v1/messages Bearer a.b.c", "/v1/tickets Bearer a.b.c", "/v1/messages t3"]);
-  assert.deepEqual(said, ["welcome, alice", "for 90000 ms", "subscribed"]);
+  assert.deepEqual(asked, [
+    "/v1/tickets Bearer a.b.c",
+    "/v1/messages t1",
+    "/v1/messages Bearer a.b.c",
+    "/v1/tickets Bearer a.b.c",
+    "/v1/messages t4",
+  ]);
+  assert.deepEqual(said, ["welcome, alice", "for 90000 ms", "a at 2, replayed", "a at 2, replayed", "subscribed"]);
 });
 
 test("a ticket that came too late is no reason to ask who this is", async (t) => {

@@ -113,7 +113,10 @@ describe("signing in", { concurrency: 3 }, () => {
       const { broker, enter, addresses } = await school(t, proxy);
       await broker.publisher(QUIZ, [question("q1")]);
       const alice = await enter(`#/student/7b&token=${await makeToken("alice", "student", ["7b"], "6s")}`);
-      if (!proxy) await alice.getByText("Your time here is over in less than a minute").waitFor();
+      if (!proxy) {
+        await alice.getByText("Your time here is over in less than a minute").waitFor();
+        await alice.locator("#question").getByText("Question q1?").waitFor();
+      }
       await says(alice, "Your time here is over");
       await broker.publisher(QUIZ, [question("q2")]);
       const token = await makeToken("alice", "student", ["7b"]);
