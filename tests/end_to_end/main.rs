@@ -52,6 +52,7 @@ mod transactions;
 
 mod access;
 mod access_files;
+mod commands_sign_in;
 mod crash;
 mod crash_queue;
 mod disk_full;

@@ -14,6 +14,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::Failure;
 use super::reach::{Failed, Place, Trust, port};
+use super::sign_in::{self, SignIn};
+use crate::refusals::code;
 use crate::transport::Socket;
 
 /// Which broker, and as whom.
@@ -22,9 +24,8 @@ pub(super) struct Target {
     /// The broker's WebSocket, ws:// or wss://
     #[arg(long, env = "HOMEROOM_URL", value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(super) url: String,
-    /// Sign in under this name
-    #[arg(long, value_name = "USER")]
-    pub(super) login: Option<String>,
+    #[command(flatten)]
+    pub(super) sign_in: SignIn,
     #[command(flatten)]
     pub(super) trust: Trust,
 }
@@ -188,10 +189,7 @@ fn connect_frame(target: &Target) -> Frame {
         .with("accept-version", Version::V1_2.number())
         .with("host", "homeroom")
         .with("heart-beat", &format!("{beat},{beat}"));
-    match &target.login {
-        Some(login) => frame.with("login", login).with("passcode", ""),
-        None => frame,
-    }
+    target.sign_in.headers().iter().fold(frame, |frame, (name, text)| frame.with(name, text.expose()))
 }
 
 /// A broker may allow more than the defaults; what it sends is what it was sent.
@@ -221,14 +219,26 @@ fn refused(error: &Frame) -> Ending {
     let header = |name| error.headers.get(name).map(str::to_owned);
     let message = header("message").unwrap_or_else(|| "an error without a message".to_owned());
     let code = header("code").map(|code| format!(" (code {code})")).unwrap_or_default();
-    let reason = header("reason").map(|reason| format!(" {reason}")).unwrap_or_default();
+    let reason = header("reason").filter(|reason| !reason.trim().is_empty());
+    let reason = reason.map(|reason| format!(" {}", sentence(&reason))).unwrap_or_default();
     let remedy = String::from_utf8_lossy(&error.body);
     let again = match error.headers.get("retryable") {
         Some("true") => " The same may succeed later.",
         _ => "",
     };
-    let text = format!("The broker refused: {message}{code}.{reason} {}{again}", remedy.trim());
+    let ours = match error.headers.get("code").and_then(|code| code.parse().ok()) {
+        Some(code::UNAUTHORIZED) => format!(" {}", sign_in::remedy()),
+        _ => String::new(),
+    };
+    let text = format!("The broker refused: {message}{code}.{reason} {}{ours}{again}", remedy.trim());
     Ending::Refused(Failure::new(text.trim()))
+}
+
+/// With a capital and a full stop, however it was written.
+fn sentence(text: &str) -> String {
+    let mut characters = text.trim().trim_end_matches('.').chars();
+    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", characters.as_str())
 }
 
 fn lost(reason: &str) -> Ending {
@@ -269,7 +279,8 @@ mod tests {
             let _ = socket.close(Some(reason)).await;
             heard
         });
-        (Target { url, login: Some("alice".to_owned()), trust: Trust::default() }, broker)
+        let sign_in = SignIn { login: Some("alice".to_owned()), ..SignIn::default() };
+        (Target { url, sign_in, trust: Trust::default() }, broker)
     }
 
     #[tokio::test]
@@ -311,7 +322,7 @@ mod tests {
     #[tokio::test]
     async fn a_broker_that_is_not_there_is_named() {
         let vacant = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let target = Target { url: format!("ws://{vacant}/ws"), login: None, trust: Trust::default() };
+        let target = Target { url: format!("ws://{vacant}/ws"), sign_in: SignIn::default(), trust: Trust::default() };
         let failure = Client::connect(&target).await.err().unwrap().to_string();
         assert!(failure.contains(&target.url) && failure.contains("--url"), "{failure}");
     }

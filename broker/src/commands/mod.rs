@@ -16,6 +16,7 @@ mod openapi;
 mod publish;
 mod reach;
 mod serve;
+mod sign_in;
 mod store;
 mod subscribe;
 mod token;

@@ -22,6 +22,10 @@ Examples:
   seq 100 | homeroom publish /topic/7b/numbers --lines
   homeroom publish /topic/7b/pen --ephemeral '{\"x\":3,\"y\":4}'
 
+Where the broker asks who one is, with a token (or a key, hr_…) in the environment:
+  export HOMEROOM_TOKEN=$(homeroom token --user smith --role teacher --classroom 7b)
+  homeroom publish /topic/7b/quiz 'Is 91 prime?'
+
 Exit codes:
   0  all messages are stored (ephemeral ones: handed over)
   1  at least one is not, or nobody knows; standard error says which it was

@@ -26,6 +26,8 @@ Examples:
   homeroom subscribe '/topic/7b/**' --rewind 2m                the last two minutes and what follows
   homeroom subscribe /topic/7b/quiz --after 81234:42 --json    what came after a position
   homeroom subscribe /topic/7b/quiz --durable board --login alice
+  HOMEROOM_TOKEN=$(cat alice.token) homeroom subscribe /topic/7b/quiz
+                                            where the broker asks who one is: see homeroom token
   homeroom subscribe /queue/grading --count 1 --body           takes one job
   homeroom subscribe '/queue/grading/$dead' --browse           looks at what could not be done
 
@@ -44,8 +46,8 @@ pub(super) struct Flags {
     /// Begin so many messages, or such a time, before now
     #[arg(long, value_name = "COUNT|DURATION", value_parser = rewind, conflicts_with = "after")]
     rewind: Option<String>,
-    /// Go on where the subscription of this name was; needs --login
-    #[arg(long, value_name = "NAME", requires = "login")]
+    /// Go on where the subscription of this name was; needs --login or a token
+    #[arg(long, value_name = "NAME")]
     durable: Option<String>,
     /// Share the messages with all who name the same group
     #[arg(long, value_name = "NAME", conflicts_with_all = ["durable", "browse"])]
@@ -72,6 +74,9 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
 
 /// Writes messages to `out`.
 pub(super) async fn subscribe(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
+    if flags.durable.is_some() {
+        flags.target.sign_in.needed_for("--durable")?;
+    }
     let mut client = Client::connect(&flags.target).await?;
     client.send(&request(flags)).await?;
     let mut left = flags.count;

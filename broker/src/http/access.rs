@@ -55,7 +55,13 @@ async fn ticket(door: State<Arc<Door>>, query: RawQuery, who: Who) -> Response {
         refuse_others(&pairs, &[])?;
         let ticket = access.ticket(&pass)?;
         let left = pass.time_left().map_or(TICKET_LASTS, |left| left.min(TICKET_LASTS));
-        let said = json!({ "ticket": ticket.expose(), "expires_in": left.as_secs() });
+        let mut said = json!({ "ticket": ticket.expose(), "expires_in": left.as_secs() });
+        if let Some(user) = &pass.person().user {
+            said["user"] = json!(&**user);
+        }
+        if let Some(left) = pass.time_left() {
+            said["signed_in_for"] = json!(left.as_secs());
+        }
         Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(said)).into_response())
     })
     .await

@@ -6,9 +6,10 @@
 
 import { Choice } from "./choice.ts";
 import type { Arrival } from "./lesson.ts";
-import type { Asked, Ending, Line, LineEvents, LineName, Received, Trouble } from "./line.ts";
+import { type Asked, asksWho, CODE, type Ending, type Line, type LineEvents, type LineName, type Received, type Trouble } from "./line.ts";
 import { Outbox, uniqueKey } from "./outbox.ts";
 import type { Reader } from "./reader.ts";
+import type { Member } from "./session.ts";
 import { browser, type Stop, type World } from "./world.ts";
 
 export type Status =
@@ -46,6 +47,7 @@ export interface Watch {
 interface Attempt {
   readonly name: LineName;
   readonly line: Line;
+  readonly asked: Asked;
   stirred: boolean;
   openedAt: number | undefined;
   isOver: boolean;
@@ -53,13 +55,21 @@ interface Attempt {
 }
 
 const NOT_NOW_MS = 5_000;
+/** So long before the time of who is signed in is over, it is said. */
+const WARNING_MS = 60_000;
+/** Longer than any timer can wait. */
+const FOREVER_MS = 2 ** 31;
 
 export class Connection {
   status: Status = { is: "connecting" };
   /** What the broker refused last, until it has granted everything. */
   trouble: Trouble | undefined;
+  /** Who is signed in, as the broker says. */
+  user: string | undefined;
+  /** The time of who is signed in is over within a minute. */
+  isRunningOut = false;
 
-  readonly #login: string;
+  readonly #member: Member;
   readonly #subscription: Subscription;
   #watch: Watch | undefined;
   readonly #changed: () => void;
@@ -71,9 +81,12 @@ export class Connection {
   #trial: Attempt | undefined;
   /** The next step, if it only waits for its time. */
   #next: Stop = () => {};
+  #warn: Stop = () => {};
+  /** The line that ended last had shown who this is. */
+  #wasShown = false;
 
-  constructor(login: string, subscription: Subscription, watch: Watch, changed: () => void, world = browser) {
-    this.#login = login;
+  constructor(member: Member, subscription: Subscription, watch: Watch, changed: () => void, world = browser) {
+    this.#member = member;
     this.#subscription = subscription;
     this.#watch = watch;
     this.#changed = changed;
@@ -82,6 +95,13 @@ export class Connection {
 
   get unsent(): number {
     return this.#outbox.waiting;
+  }
+
+  /** The broker wants to know who this is: for the first time, or because what was shown does not do. */
+  get asksWho(): "first" | "again" | "expired" | undefined {
+    if (this.status.is !== "ended" || !asksWho(this.status.trouble)) return undefined;
+    if (!this.#wasShown) return "first";
+    return this.status.trouble.code === CODE.expired ? "expired" : "again";
   }
 
   /** Connects, or connects again after `goAway` or an end. */
@@ -132,9 +152,10 @@ export class Connection {
   #attempt(name: LineName): Attempt {
     const { id, destination, durable, reader } = this.#subscription;
     const begin = (keepsPlaces: boolean) => reader.begin(keepsPlaces);
-    const asked: Asked = { login: this.#login, id, destination, durable, presence: this.#watch?.destination, begin };
+    const member = { login: this.#member.login, credentials: this.#member.credentials() };
+    const asked: Asked = { ...member, id, destination, durable, presence: this.#watch?.destination, begin };
     const line = this.#world.line(name, asked, this.#events(() => attempt));
-    const attempt: Attempt = { name, line, stirred: false, openedAt: undefined, isOver: false, giveUp: () => {} };
+    const attempt: Attempt = { name, line, asked, stirred: false, openedAt: undefined, isOver: false, giveUp: () => {} };
     this.#giveTime(attempt);
     line.open();
     return attempt;
@@ -157,6 +178,14 @@ export class Connection {
         attempt.stirred = true;
         if (attempt.openedAt === undefined) this.#giveTime(attempt);
       }),
+      welcomed: heard((attempt, user) => {
+        if (attempt.openedAt === undefined) this.#giveTime(attempt);
+        attempt.stirred = true;
+        this.#runsOutIn(undefined);
+        this.user = user;
+        this.#member.welcomed(user);
+      }),
+      expires: heard((_, inMs) => this.#runsOutIn(inMs)),
       opened: heard((attempt) => this.#opened(attempt)),
       subscribed: heard(() => {
         this.#subscription.reader.began();
@@ -210,6 +239,8 @@ export class Connection {
     }
     void this.#leave();
     if (ending.how === "ended") {
+      this.#wasShown = attempt.asked.credentials !== undefined;
+      this.#runsOutIn(undefined);
       this.#become({ is: "ended", trouble: ending.trouble });
       return;
     }
@@ -218,6 +249,15 @@ export class Connection {
     const afterMs = this.#choice.closed(ending.how, { stirred, openForMs });
     if (afterMs > 0 || this.status.is === "connected") this.#become({ is: "lost" });
     this.#next = this.#world.after(afterMs, () => this.#open());
+  }
+
+  #runsOutIn(inMs: number | undefined): void {
+    this.#warn();
+    this.isRunningOut = inMs !== undefined && inMs <= WARNING_MS;
+    if (inMs !== undefined && !this.isRunningOut && inMs < FOREVER_MS) {
+      this.#warn = this.#world.after(inMs - WARNING_MS, () => this.#runsOutIn(WARNING_MS));
+    }
+    this.#changed();
   }
 
   #planBetter(): void {

@@ -6,6 +6,7 @@
 import type { Letter } from "./outbox.ts";
 import type { Position } from "./position.ts";
 import type { Start } from "./reader.ts";
+import type { Credentials } from "./session.ts";
 
 /** The best first. */
 export const LINES = ["websocket", "stream", "polling"] as const;
@@ -23,7 +24,10 @@ export interface Line {
 
 /** What a line is to bring. */
 export interface Asked {
+  /** Who it is, where names are taken at their word. */
   readonly login: string;
+  /** What shows who it is, where the broker asks. */
+  readonly credentials: Credentials | undefined;
   /** The durable name, where the line has such. */
   readonly id: string;
   readonly destination: string;
@@ -37,6 +41,10 @@ export interface Asked {
 export interface LineEvents {
   /** The broker has answered, though not yet with what makes this line useful. */
   stirred(): void;
+  /** The broker says who this is, before anything is read or sent; undefined where names are taken at their word. */
+  welcomed(user: string | undefined): void;
+  /** The time that the broker gives is over so soon. */
+  expires(inMs: number): void;
   /** It delivers. */
   opened(): void;
   /** From now on all is live. */
@@ -78,5 +86,14 @@ export interface Trouble {
   readonly message: string;
   readonly reason: string;
   readonly remedy: string;
-  readonly takenOver: boolean;
+  /** As the broker numbers what it refuses, if it does. */
+  readonly code: number | undefined;
+}
+
+/** The codes of which the page knows what they mean to its user. */
+export const CODE = { unauthorized: 101, denied: 103, expired: 109, takenOver: 117 } as const;
+
+/** Whether the broker wants to know who this is, or to know it anew. */
+export function asksWho({ code }: Trouble): boolean {
+  return code === CODE.unauthorized || code === CODE.expired;
 }

@@ -4,7 +4,8 @@ import { html, render, type TemplateResult } from "lit-html";
 import { keyed } from "lit-html/directives/keyed.js";
 
 import { landing } from "./landing.ts";
-import { readRoute } from "./route.ts";
+import { readRoute, takeToken } from "./route.ts";
+import { readToken, Session, tabStorage } from "./session.ts";
 import { followTheme } from "./shell.ts";
 import { StudentView } from "./student.ts";
 import { TeacherView } from "./teacher.ts";
@@ -16,11 +17,34 @@ export interface View {
   leave(): void;
 }
 
-const page = document.getElementById("page")!;
+/** What a view is shown on. */
+export interface Page {
+  readonly session: Session;
+  /** Draws soon. */
+  readonly changed: () => void;
+  /** Shows another address in the place of this one. */
+  readonly go: (hash: string) => void;
+}
+
+const root = document.getElementById("page")!;
 let view: View;
 let drawing = false;
+const page: Page = {
+  session: new Session(tabStorage()),
+  changed: draw,
+  go: (hash) => {
+    history.replaceState(null, "", hash);
+    enter();
+  },
+};
 
 function enter(): void {
+  const { hash, token } = takeToken(location.hash);
+  if (token !== undefined) {
+    history.replaceState(null, "", hash);
+    const credentials = readToken(token);
+    if (credentials) page.session.signIn(credentials);
+  }
   view?.leave();
   view = viewOf(location.hash);
   document.title = view.title;
@@ -31,10 +55,12 @@ function viewOf(hash: string): View {
   const route = readRoute(hash);
   switch (route.at) {
     case "teacher":
-      return new TeacherView(route.classroom, draw);
+      return new TeacherView(route.classroom, page);
     case "student":
-      return new StudentView(route.classroom, route.name, draw);
+      return new StudentView(route.classroom, route.name, page);
     case "door":
+      // The broker says who it is.
+      if (route.classroom && page.session.credentials) return new StudentView(route.classroom, "", page);
       return { title: "Homeroom", show: () => landing(route), leave: () => {} };
   }
 }
@@ -45,7 +71,7 @@ function draw(): void {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    render(html`${keyed(view, view.show())}`, page);
+    render(html`${keyed(view, view.show())}`, root);
   });
 }
 

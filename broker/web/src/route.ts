@@ -16,6 +16,12 @@ export function readRoute(hash: string): Route {
   return { at: "door" };
 }
 
+/** `#/student/7b&token=…` brings a token along, in the part of an address that no server sees. */
+export function takeToken(hash: string): { readonly hash: string; readonly token: string | undefined } {
+  const [kept = "", token] = hash.split("&token=", 2);
+  return { hash: kept === "" || kept === "#" ? "#/" : kept, token: token === undefined ? undefined : decode(token) };
+}
+
 export function teacherRoute(classroom: string): string {
   return `#/teacher/${encodeURIComponent(classroom)}`;
 }

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 
 import type { Connection, Status } from "./connection.ts";
-import type { LineName, Trouble } from "./line.ts";
+import { CODE, type LineName, type Trouble } from "./line.ts";
 import { load, save } from "./notebook.ts";
 
 const THEME = "homeroom/theme";
@@ -59,7 +59,7 @@ function whyView(): TemplateResult {
 /** Why the connection ended, or what was refused last, and the way back. */
 export function troubleView(connection: Connection, name: string): TemplateResult | typeof nothing {
   const { status, trouble } = connection;
-  if (status.is === "ended" && status.trouble.takenOver) {
+  if (status.is === "ended" && status.trouble.code === CODE.takenOver) {
     const said = `Another tab or device has joined as ${name} and goes on where this one stopped. Nothing is lost.`;
     return ending("elsewhere", "This lesson is open somewhere else", said, "Use it here", connection);
   }
@@ -117,7 +117,9 @@ function inWords(status: Status): string {
   }
 }
 
-function sentence({ message, reason, remedy }: Trouble): string {
-  const parts = [message, reason, remedy].map((part) => part.trim().replace(/\.$/, "")).filter((part) => part !== "");
+/** Without words, that it is over. */
+export function sentence({ message, reason, remedy }: Trouble): string {
+  const whole = (part: string): string => part.trim().replace(/\.$/, "").replace(/^./u, (first) => first.toUpperCase());
+  const parts = [message, reason, remedy].map(whole).filter((part) => part !== "");
   return parts.length === 0 ? "The broker closed the connection." : `${parts.join(". ")}.`;
 }

@@ -7,12 +7,15 @@ import { Connection, type Incoming, type Subscription, type Watch } from "./conn
 import { answersOf, presenceOf, quizOf, TEACHER } from "./destinations.ts";
 import { historyView } from "./history.ts";
 import { emptyLesson, fold, type Lesson, missedIn, openQuestion, type Question, readQuizEvent } from "./lesson.ts";
-import type { View } from "./main.ts";
+import { CODE } from "./line.ts";
+import type { Page, View } from "./main.ts";
 import { Notebook } from "./notebook.ts";
 import { readPosition } from "./position.ts";
 import { Reader } from "./reader.ts";
 import { foldRoster, type Roster, rosterView } from "./roster.ts";
+import { studentRoute } from "./route.ts";
 import { shell, statusView, troubleView, unseenView } from "./shell.ts";
+import { SignIn } from "./signin.ts";
 
 /** An answer that the broker has not confirmed. */
 type Pending = { readonly option: number; readonly refused?: string };
@@ -21,19 +24,21 @@ export class StudentView implements View {
   readonly title: string;
   readonly #classroom: string;
   readonly #name: string;
-  readonly #changed: () => void;
+  readonly #page: Page;
   readonly #connection: Connection;
+  readonly #signIn: SignIn;
   readonly #notebook: Notebook;
   readonly #reader: Reader;
   readonly #pending = new Map<string, Pending>();
   #lesson: Lesson = emptyLesson;
   #roster: Roster | undefined;
 
-  constructor(classroom: string, name: string, changed: () => void) {
-    this.title = `${name} · ${classroom} · Homeroom`;
+  /** A `name` that is empty becomes known when the broker says it. */
+  constructor(classroom: string, name: string, page: Page) {
+    this.title = [name, classroom, "Homeroom"].filter((part) => part !== "").join(" · ");
     this.#classroom = classroom;
     this.#name = name;
-    this.#changed = changed;
+    this.#page = page;
     this.#notebook = new Notebook(classroom, name);
     this.#reader = new Reader("broker", this.#notebook.seen);
     const lesson: Subscription = {
@@ -49,7 +54,10 @@ export class StudentView implements View {
       received: (body) => this.#rosterChanged(foldRoster(this.#roster, body)),
       unknown: () => this.#rosterChanged(undefined),
     };
-    this.#connection = new Connection(name, lesson, presence, changed);
+    const { session, changed } = page;
+    const member = { login: name, credentials: () => session.credentials, welcomed: (user?: string) => this.#welcomed(user) };
+    this.#connection = new Connection(member, lesson, presence, changed);
+    this.#signIn = new SignIn(page, this.#connection, name);
     addEventListener("keydown", this.#keyPressed);
     addEventListener("online", this.#hurry);
     this.#connection.comeBack();
@@ -64,16 +72,17 @@ export class StudentView implements View {
   show(): TemplateResult {
     const question = openQuestion(this.#lesson);
     const missed = missedIn(this.#lesson, this.#reader.visit);
+    const waiting = this.#signIn.isInTheWay && this.#lesson.history.length === 0 ? nothing : waitingView();
     return shell(
       html`
         <span class="place"><b>${this.#classroom}</b> ${this.#name}</span>
-        ${statusView(this.#connection)} ${this.#presenceSwitch()}
+        ${statusView(this.#connection)} ${this.#presenceSwitch()} ${this.#signIn.bar()}
       `,
       html`
         <main class="desk">
           <div class="column">
-            ${troubleView(this.#connection, this.#name)} ${this.#awayNote()}
-            ${question ? this.#questionView(question) : waitingView()}
+            ${this.#signIn.card() ?? troubleView(this.#connection, this.#name)} ${this.#awayNote()}
+            ${question ? this.#questionView(question) : waiting}
             <p class="unseen" role="status">
               ${missed > 0 ? `${missed} missed messages arrived. ` : nothing}${question ? `New question: ${question.text}` : nothing}
             </p>
@@ -140,29 +149,46 @@ export class StudentView implements View {
       (position) => {
         this.#notebook.noteAnswer(question.id, { option, position: position ?? "" });
         if (this.#pending.get(question.id) === pending) this.#pending.delete(question.id);
-        this.#changed();
+        this.#page.changed();
       },
       (error: Error) => {
-        if (this.#pending.get(question.id) === pending) this.#pending.set(question.id, { option, refused: error.message });
-        this.#changed();
+        const refused = this.#mayNot() ?? error.message;
+        if (this.#pending.get(question.id) === pending) this.#pending.set(question.id, { option, refused });
+        this.#page.changed();
       },
     );
+  }
+
+  /** In plain words, if the answer was refused because of who this is. */
+  #mayNot(): string | undefined {
+    if (this.#connection.trouble?.code !== CODE.denied) return undefined;
+    this.#connection.trouble = undefined;
+    return `${this.#connection.user ?? "you"} may not answer in this classroom. Ask your teacher.`;
   }
 
   #answerTo(question: Question): number | undefined {
     return this.#pending.get(question.id)?.option ?? this.#notebook.answer(question.id)?.option;
   }
 
+  /** The page of who is signed in, whatever name the address had: nobody answers as another. */
+  #welcomed(user: string | undefined): void {
+    const { session, go } = this.#page;
+    if (!session.credentials || user === this.#name) return;
+    if (user === undefined) session.signOut();
+    void this.#connection.goAway();
+    go(studentRoute(this.#classroom, user ?? this.#name));
+  }
+
   #received({ body, position, arrived, at }: Incoming): void {
     const happening = readQuizEvent(body);
     if (happening) this.#lesson = fold(this.#lesson, happening, { arrived, at, offset: position?.offset });
     if (position) this.#notebook.note(position);
-    this.#changed();
+    this.#page.changed();
   }
 
   #rosterChanged(roster: Roster | undefined): void {
     this.#roster = roster;
-    this.#changed();
+    this.#page.changed();
   }
 
   readonly #hurry = (): void => this.#connection.hurry();

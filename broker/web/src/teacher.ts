@@ -7,26 +7,33 @@ import { bars } from "./bars.ts";
 import { Connection, type Incoming, type Subscription, type Watch } from "./connection.ts";
 import { channelOf, everythingOf, presenceOf, quizOf, TEACHER } from "./destinations.ts";
 import { emptyLesson, fold, type Lesson, openQuestion, OPTIONS_MAX, type Question, readAnswer, readQuizEvent } from "./lesson.ts";
-import type { View } from "./main.ts";
+import { CODE } from "./line.ts";
+import type { Page, View } from "./main.ts";
 import { uniqueKey } from "./outbox.ts";
 import { Reader } from "./reader.ts";
 import { foldRoster, type Roster, rosterView } from "./roster.ts";
-import { studentRoute } from "./route.ts";
+import { studentRoute, teacherRoute } from "./route.ts";
 import { nextPrepared, type Prepared, sampleQuiz } from "./sample.ts";
 import { shell, statusView, troubleView, unseenView } from "./shell.ts";
+import { SignIn } from "./signin.ts";
 
 export class TeacherView implements View {
   readonly title: string;
   readonly #classroom: string;
-  readonly #changed: () => void;
+  readonly #page: Page;
   readonly #connection: Connection;
+  readonly #signIn: SignIn;
+  /** Who is signed in. */
+  #user: string | undefined;
+  /** The broker has not refused a question because of who asks it. */
+  #mayAsk = true;
   #lesson: Lesson = emptyLesson;
   #roster: Roster | undefined;
 
-  constructor(classroom: string, changed: () => void) {
+  constructor(classroom: string, page: Page) {
     this.title = `Teacher · ${classroom} · Homeroom`;
     this.#classroom = classroom;
-    this.#changed = changed;
+    this.#page = page;
     const lesson: Subscription = {
       id: "lesson",
       destination: everythingOf(classroom),
@@ -40,7 +47,10 @@ export class TeacherView implements View {
       received: (body) => this.#rosterChanged(foldRoster(this.#roster, body)),
       unknown: () => this.#rosterChanged(undefined),
     };
-    this.#connection = new Connection(TEACHER, lesson, presence, changed);
+    const { session, changed } = page;
+    const member = { login: TEACHER, credentials: () => session.credentials, welcomed: (user?: string) => this.#welcomed(user) };
+    this.#connection = new Connection(member, lesson, presence, changed);
+    this.#signIn = new SignIn(page, this.#connection, "");
     addEventListener("online", this.#hurry);
     this.#connection.comeBack();
   }
@@ -53,18 +63,21 @@ export class TeacherView implements View {
   show(): TemplateResult {
     const open = openQuestion(this.#lesson);
     const done = this.#lesson.questions.filter((question) => question !== open).reverse();
+    const next = this.#signIn.isInTheWay && this.#lesson.history.length === 0 ? nothing : this.#nextView();
     return shell(
-      html`<span class="place"><b>${this.#classroom}</b> teacher</span> ${statusView(this.#connection)}`,
+      html`<span class="place"><b>${this.#classroom}</b> teacher</span> ${statusView(this.#connection)} ${this.#signIn.bar()}`,
       html`
         <main class="desk">
           <div class="column">
-            ${troubleView(this.#connection, TEACHER)} ${open ? this.#openView(open) : this.#nextView()}
+            ${this.#signIn.card() ?? troubleView(this.#connection, TEACHER)}
+            ${this.#mayAsk ? nothing : this.#onlookerNote()} ${open ? this.#openView(open) : next}
             ${done.length > 0 ? html`<section class="results" aria-label="Closed questions">
               ${repeat(done, ({ id }) => id, (question) => this.#resultView(question))}
             </section>` : nothing}
           </div>
           <div class="column side">
-            ${this.#joinHint()} ${rosterView(this.#roster, TEACHER, TEACHER)} ${unseenView(this.#connection)} ${this.#preparedView()} ${this.#ownQuestion()}
+            ${this.#joinHint()} ${rosterView(this.#roster, this.#me, this.#me)} ${unseenView(this.#connection)}
+            ${this.#mayAsk ? [this.#preparedView(), this.#ownQuestion()] : nothing}
           </div>
         </main>
       `,
@@ -78,7 +91,7 @@ export class TeacherView implements View {
         <h1 id="question">${question.text}</h1>
         ${bars(question)}
         <p class="answered" role="status">${this.#answered(question)}</p>
-        <div class="actions">
+        <div class="actions" ?hidden=${!this.#mayAsk}>
           <button class="main" ?disabled=${this.#busy} @click=${() => this.#publish({ type: "close", id: question.id })}>Close the question</button>
           <button ?disabled=${this.#busy} @click=${() => this.#putOn(this.#next)}>Next question</button>
         </div>
@@ -86,7 +99,8 @@ export class TeacherView implements View {
     `;
   }
 
-  #nextView(): TemplateResult {
+  #nextView(): TemplateResult | typeof nothing {
+    if (!this.#mayAsk) return nothing;
     const begun = this.#lesson.questions.length > 0;
     return html`
       <section class="card question waiting">
@@ -119,6 +133,13 @@ export class TeacherView implements View {
         <a href=${studentRoute(this.#classroom)} target="_blank">${address}</a>
       </section>
     `;
+  }
+
+  #onlookerNote(): TemplateResult {
+    return html`<p class="card note onlooker" role="alert">
+      You are signed in as ${this.#me}, who may look on here, but put no questions on. Sign out, and in again as the teacher of this
+      classroom.
+    </p>`;
   }
 
   #preparedView(): TemplateResult {
@@ -162,8 +183,12 @@ export class TeacherView implements View {
     return sampleQuiz[nextPrepared(this.#lesson.questions)]!;
   }
 
+  get #me(): string {
+    return this.#user ?? TEACHER;
+  }
+
   #answered(question: Question): string {
-    const students = (this.#roster?.here ?? []).filter((user) => user !== TEACHER).length;
+    const students = (this.#roster?.here ?? []).filter((user) => user !== this.#me).length;
     const answers = question.answers.size;
     if (students >= answers && students > 0) return `${answers} of ${students} have answered`;
     return answers === 1 ? "1 answer" : `${answers} answers`;
@@ -174,8 +199,14 @@ export class TeacherView implements View {
   }
 
   #publish(event: object): void {
-    // A refusal is shown as the connection's trouble.
-    this.#connection.publish(quizOf(this.#classroom), event).catch(() => this.#changed());
+    this.#connection.publish(quizOf(this.#classroom), event).catch(() => {
+      // Any other refusal is shown as the connection's trouble.
+      if (this.#connection.trouble?.code === CODE.denied) {
+        this.#mayAsk = false;
+        this.#connection.trouble = undefined;
+      }
+      this.#page.changed();
+    });
   }
 
   readonly #submitOwn = (event: SubmitEvent): void => {
@@ -188,15 +219,24 @@ export class TeacherView implements View {
     form.reset();
   };
 
+  /** Who is another begins anew: what waits to be sent is not theirs. */
+  #welcomed(user: string | undefined): void {
+    const { session, go } = this.#page;
+    if (session.credentials && user === undefined) session.signOut();
+    else if (this.#user === undefined || this.#user === user) return void (this.#user = user);
+    void this.#connection.goAway();
+    go(teacherRoute(this.#classroom));
+  }
+
   #received({ destination, body, user, position, arrived, at }: Incoming): void {
     const happening = channelOf(destination) === "quiz" ? readQuizEvent(body) : readAnswer(body, user);
     if (happening) this.#lesson = fold(this.#lesson, happening, { arrived, at, offset: position?.offset });
-    this.#changed();
+    this.#page.changed();
   }
 
   #rosterChanged(roster: Roster | undefined): void {
     this.#roster = roster;
-    this.#changed();
+    this.#page.changed();
   }
 
   readonly #hurry = (): void => this.#connection.hurry();

@@ -2,13 +2,15 @@
 
 import { Client, type IFrame, type IMessage, Versions } from "@stomp/stompjs";
 
-import type { Asked, Ending, Line, LineEvents, Trouble } from "./line.ts";
+import { type Asked, CODE, type Ending, type Line, type LineEvents, type Trouble } from "./line.ts";
 import type { Letter } from "./outbox.ts";
 import { readMessageId } from "./position.ts";
 import type { Start } from "./reader.ts";
+import { connectHeaders } from "./session.ts";
 
 const WATCH_RECEIPT = "watch";
-const TAKEN_OVER = "117";
+/** What the broker says to this connection alone: what it refuses, and when the time is over. */
+const [ERRORS, AUTH] = ["/user/queue/errors", "/user/queue/auth"];
 /** The broker stops, and comes again. */
 const RESTARTS = 1012;
 
@@ -17,19 +19,18 @@ export class WebSocketLine implements Line {
   readonly #events: LineEvents;
   readonly #client: Client;
   #trouble: Trouble | undefined;
-  /** The broker said something against it, and may be asked again. */
-  #isRefused = false;
 
   constructor(asked: Asked, events: LineEvents) {
     this.#asked = asked;
     this.#events = events;
     this.#client = new Client({
       brokerURL: brokerUrl(window.location),
-      connectHeaders: { login: asked.login },
+      // Softly: who asks for too much once keeps the lesson.
+      connectHeaders: { ...connectHeaders(asked.login, asked.credentials), errors: "soft" },
       stompVersions: new Versions([Versions.V1_2]),
       // Whether and when to come back is decided elsewhere, for all lines.
       reconnectDelay: 0,
-      onConnect: () => this.#connected(),
+      onConnect: (frame) => this.#connected(frame),
       onStompError: (frame) => this.#refused(frame),
       onWebSocketClose: (event: CloseEvent) => events.closed(this.#ending(event)),
     });
@@ -53,8 +54,12 @@ export class WebSocketLine implements Line {
     });
   }
 
-  #connected(): void {
-    const { id, destination, durable, presence, begin } = this.#asked;
+  #connected(connected: IFrame): void {
+    const { id, destination, durable, presence, begin, credentials } = this.#asked;
+    this.#events.welcomed(credentials && connected.headers["user-name"]);
+    if (!this.#client.active) return;
+    this.#client.subscribe(ERRORS, (message) => this.#declined(message), { id: "errors" });
+    if (credentials) this.#client.subscribe(AUTH, ({ body }) => this.#timed(body), { id: "auth" });
     const receipt = `subscribe-${id}`;
     const headers: Record<string, string> = { id, ack: "auto", receipt, ...startHeaders(begin(durable)) };
     if (durable) headers["durable"] = "true";
@@ -78,27 +83,39 @@ export class WebSocketLine implements Line {
     });
   }
 
+  /** The conversation goes on, but for what it was begun for. */
+  #declined({ headers, body }: IMessage): void {
+    const receipt = headers["receipt-id"] ?? "";
+    if (receipt === WATCH_RECEIPT) return this.#events.unwatched();
+    const trouble = troubleOf(headers, body);
+    const isFinal = headers["retryable"] !== "true";
+    this.#events.refused(receipt, trouble, isFinal);
+    const isLetter = receipt !== "" && receipt !== `subscribe-${this.#asked.id}`;
+    if (!isFinal) return this.#events.closed({ how: "refused" });
+    if (!isLetter) this.#events.closed({ how: "ended", trouble });
+  }
+
+  #timed(body: string): void {
+    const { event, expires_in: seconds } = JSON.parse(body) as { event?: unknown; expires_in?: unknown };
+    if (event === "expires" && typeof seconds === "number") this.#events.expires(1_000 * seconds);
+  }
+
   /** ERROR: the broker closes behind it. */
   #refused({ headers, body }: IFrame): void {
-    const receipt = headers["receipt-id"] ?? "";
-    this.#isRefused = true;
-    if (receipt === WATCH_RECEIPT) return this.#events.unwatched();
-    this.#trouble = {
-      message: headers["message"] ?? "The broker closed the connection.",
-      reason: headers["reason"] ?? "",
-      remedy: body,
-      takenOver: headers["code"] === TAKEN_OVER,
-    };
-    this.#events.refused(receipt, this.#trouble, headers["retryable"] !== "true");
+    this.#trouble = troubleOf(headers, body);
+    this.#events.refused(headers["receipt-id"] ?? "", this.#trouble, headers["retryable"] !== "true");
   }
 
   #ending({ code, reason }: CloseEvent): Ending {
-    const trouble = this.#trouble ?? { message: reason, reason: "", remedy: "", takenOver: false };
-    // Only the roster was refused: the lesson comes back without it.
-    const isAlone = this.#isRefused && !this.#trouble;
-    if (trouble.takenOver || (isFinal(code) && !isAlone)) return { how: "ended", trouble };
-    return { how: this.#isRefused || code === RESTARTS || isOfTheBroker(code) ? "refused" : "cut" };
+    const trouble = this.#trouble ?? { message: reason, reason: "", remedy: "", code: undefined };
+    if (trouble.code === CODE.takenOver || isFinal(code)) return { how: "ended", trouble };
+    return { how: this.#trouble || code === RESTARTS || isOfTheBroker(code) ? "refused" : "cut" };
   }
+}
+
+function troubleOf(headers: IFrame["headers"], body: string): Trouble {
+  const { message = "The broker closed the connection.", reason = "", code } = headers;
+  return { message, reason, remedy: body, code: code === undefined ? undefined : Number(code) };
 }
 
 function startHeaders(start: Start): Record<string, string> {

@@ -6,6 +6,7 @@ import { Connection } from "../src/connection.ts";
 import type { Asked, LineEvents, LineName } from "../src/line.ts";
 import type { Letter } from "../src/outbox.ts";
 import { Reader } from "../src/reader.ts";
+import type { Credentials } from "../src/session.ts";
 import { FakeClock } from "./clock.ts";
 
 /** A line that does what the test says. */
@@ -36,7 +37,9 @@ function page() {
   const received = ({ body }: { body: string }): void => void shown.push(body);
   const subscription = { id: "lesson", destination: "/topic/7b/quiz", durable: true, reader, received };
   const watch = { destination: "/topic/7b/$presence", received: () => {}, unknown: () => {} };
-  const connection = new Connection("alice", subscription, watch, () => {}, world);
+  const sitting: { credentials?: Credentials; user?: string | undefined } = {};
+  const member = { login: "alice", credentials: () => sitting.credentials, welcomed: (user?: string) => void (sitting.user = user) };
+  const connection = new Connection(member, subscription, watch, () => {}, world);
   connection.comeBack();
   const last = (): FakeLine => lines.at(-1)!;
   return {
@@ -45,6 +48,7 @@ function page() {
     lines,
     shown,
     circumstances,
+    sitting,
     last,
     names: () => lines.map(({ name }) => name),
     open: (): FakeLine => {
@@ -292,8 +296,55 @@ test("who goes away or is not wanted does not come back by itself", async () => 
   assert.equal(lines.length, 1);
   connection.comeBack();
   open();
-  const trouble = { message: "no", reason: "", remedy: "", takenOver: true };
+  const trouble = { message: "no", reason: "", remedy: "", code: 117 };
   last().closed({ how: "ended", trouble });
   clock.pass(10 * BETTER_FIRST_MS);
   assert.deepEqual([connection.status, lines.length], [{ is: "ended", trouble }, 2]);
+});
+
+const refusal = (code: number) => ({ how: "ended", trouble: { message: "no", reason: "", remedy: "", code } }) as const;
+
+test("who is not known is asked, and what waits goes out once they are", () => {
+  const { connection, last, lines, open, sitting, clock } = page();
+  void connection.publish("/topic/7b/answers", { option: 1 });
+  last().closed(refusal(101));
+  assert.equal(connection.asksWho, "first");
+  clock.pass(10 * BETTER_FIRST_MS);
+  assert.equal(lines.length, 1, "the same is not tried again by itself");
+  sitting.credentials = { by: "password", user: "alice", password: "wrong" };
+  connection.comeBack();
+  assert.equal(last().asked.credentials, sitting.credentials);
+  last().closed(refusal(101));
+  assert.equal(connection.asksWho, "again");
+  sitting.credentials = { by: "token", token: "a.b.c" };
+  connection.comeBack();
+  last().welcomed("alice");
+  assert.deepEqual([connection.user, sitting.user, last().letters.length], ["alice", "alice", 0]);
+  open();
+  assert.deepEqual([connection.asksWho, last().letters.length], [undefined, 1]);
+  last().closed(refusal(109));
+  assert.equal(connection.asksWho, "expired");
+});
+
+test("a minute before the time is over it is said, and newer credentials take that back", () => {
+  const { connection, clock, last, open, sitting } = page();
+  sitting.credentials = { by: "token", token: "a.b.c" };
+  connection.comeBack();
+  last().welcomed("alice");
+  last().expires(300_000);
+  open();
+  clock.pass(239_999);
+  assert.equal(connection.isRunningOut, false);
+  clock.pass(1);
+  assert.equal(connection.isRunningOut, true);
+  connection.comeBack();
+  last().welcomed("alice");
+  open();
+  assert.equal(connection.isRunningOut, false);
+  last().expires(30_000);
+  assert.equal(connection.isRunningOut, true, "less than a minute is said at once");
+  last().welcomed("alice");
+  last().expires(10 ** 12);
+  clock.pass(10 ** 9);
+  assert.equal(connection.isRunningOut, false, "longer than a timer can wait");
 });

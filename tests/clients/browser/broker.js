@@ -1,15 +1,19 @@
 // A broker of its own for each test: port 0, a directory that is gone afterwards.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 import { Client } from "@stomp/stompjs";
 import WebSocket from "ws";
 
 const ANY = "127.0.0.1:0";
+const SECRET = "HOMEROOM__ACCESS__JWT__SECRET";
+/** Settings of a broker where everybody shows who they are. */
+export const ASKS = { [SECRET]: "only-for-tests-0123456789-abcdefghijklmnop", HOMEROOM__ACCESS__JWT__LEEWAY: "0s" };
 
 /** Starts the binary that HOMEROOM_BIN names, with settings from the environment; stopped when the test is over. */
 export async function startBroker(test, settings = {}) {
@@ -21,14 +25,22 @@ export async function startBroker(test, settings = {}) {
   });
   const { address } = broker;
   const secure = "HOMEROOM__TLS__KEY" in settings ? "s" : "";
+  const headers = SECRET in settings ? { passcode: await makeToken("service", "admin", []) } : { login: "service" };
   return {
     address,
     url: `http${secure}://${address}`,
-    publisher: await publisher(test, `ws${secure}://${address}/ws`),
+    publisher: await publisher(test, `ws${secure}://${address}/ws`, headers),
     kill: () => broker.kill(),
     /** On the same address and the same directory. */
     restart: async () => (broker = await spawnBroker(directory, address, settings)),
   };
+}
+
+/** For a broker that `ASKS`. */
+export async function makeToken(user, role, classrooms, expires = "8h") {
+  const flags = ["token", "--user", user, "--role", role, "--expires", expires, ...classrooms.flatMap((name) => ["--classroom", name])];
+  const { stdout } = await promisify(execFile)(process.env.HOMEROOM_BIN, flags, { cwd: tmpdir(), env: { ...process.env, ...ASKS } });
+  return stdout.trim();
 }
 
 async function spawnBroker(directory, address, settings) {
@@ -54,11 +66,11 @@ function firstLine(stream) {
 }
 
 /** A service that publishes; resolves when the broker has confirmed all. */
-async function publisher(test, url) {
+async function publisher(test, url, connectHeaders) {
   const client = new Client({
     // The certificate, if there is one, is the test's own.
     webSocketFactory: () => new WebSocket(url, ["v12.stomp"], { rejectUnauthorized: false }),
-    connectHeaders: { login: "service" },
+    connectHeaders,
     reconnectDelay: 0,
   });
   await new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { describe, test } from "node:test";
 
-import { startBroker } from "./broker.js";
+import { ASKS, startBroker } from "./broker.js";
 import { openChromium } from "./browsers.js";
 import { PROXIES, startProxy } from "./proxies.js";
 
@@ -116,6 +116,14 @@ describe("the network doctor", { concurrency: 3 }, () => {
     const page = await openPage(t, url);
     assert.equal(adviceIn(await reportOf(page)), adviceIn(stdout));
     assert.match(stdout, /Ask the school's IT: Allow "Upgrade: websocket" to 127\.0\.0\.1, port \d+/);
+  });
+
+  test("a broker that asks who somebody is lets a doctor through who does not say", TIMEOUT, async (t) => {
+    const broker = await startBroker(t, ASKS);
+    const { code, found, measurements } = await examined(broker.url);
+    assert.deepEqual([code, found], [0, ["all-well"]], JSON.stringify(measurements));
+    const page = await openPage(t, broker.url);
+    assert.deepEqual([await findings(page), (await outcomes(page)).websocket], [["all-well"], "works"]);
   });
 
   test("a broker that lets nobody measure says so", TIMEOUT, async (t) => {

@@ -77,7 +77,8 @@ impl Users {
 
     /// Who that is, if the password is theirs.
     pub(super) async fn principal(&self, name: &str, password: &Secret, from: IpAddr) -> Result<Principal, Denied> {
-        if names::user(name).is_err() || password.expose().len() > PASSWORD_BYTES_MAX {
+        // Nobody has an empty one: a client that asks without knowing of passwords costs no hash and no attempt.
+        if names::user(name).is_err() || password.is_empty() || password.expose().len() > PASSWORD_BYTES_MAX {
             return Err(Denied::Password);
         }
         if let Some(user) = self.directory.now().0.get(name)

@@ -77,6 +77,16 @@ async fn guessing_is_stopped_and_keeps_nobody_out_who_was_in() {
 }
 
 #[tokio::test]
+async fn an_empty_password_is_no_guess() {
+    let (_directory, path) = file_of_alice();
+    let users = open(&path);
+    for _ in 0..10 {
+        assert_eq!(users.principal("alice", &"".into(), HERE).await, Err(Denied::Password));
+    }
+    assert!(users.principal("alice", &"correct horse".into(), HERE).await.is_ok());
+}
+
+#[tokio::test]
 async fn guesses_at_once_are_counted_as_those_in_a_row() {
     let (_directory, path) = file_of_alice();
     let users = Arc::new(open(&path));

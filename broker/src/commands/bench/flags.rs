@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::process::Process;
+use crate::commands::sign_in::SignIn;
 
 /// What every load is told.
 #[derive(Args, Clone, Debug, Default, Serialize)]
@@ -26,14 +27,9 @@ pub(super) struct Target {
     #[arg(long, env = "HOMEROOM_URL", value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
     #[serde(skip)]
     pub(super) url: String,
-    /// Sign in under this name
-    #[arg(long, value_name = "USER")]
+    #[command(flatten)]
     #[serde(skip)]
-    pub(super) login: Option<String>,
-    /// With this password
-    #[arg(long, value_name = "PASSWORD")]
-    #[serde(skip)]
-    pub(super) passcode: Option<String>,
+    pub(super) sign_in: SignIn,
     /// The host named in CONNECT (RabbitMQ: the virtual host, usually /)
     #[arg(long, value_name = "HOST", default_value = "homeroom")]
     pub(super) host: String,

@@ -3,11 +3,12 @@
 use super::flags::Target;
 use super::framing::{Side, binary};
 use super::speech::{Letter, MARKER_BYTES, Said};
+use crate::auth::Secret;
 
 pub(super) fn connect(target: &Target) -> Vec<u8> {
     let options = serde_json::json!({
         "verbose": false, "pedantic": false, "tls_required": false, "lang": "rust", "version": "1", "protocol": 1,
-        "user": target.login, "pass": target.passcode,
+        "user": target.sign_in.login, "pass": target.sign_in.passcode.as_ref().map(Secret::expose),
     });
     binary(Side::Client, format!("CONNECT {options}\r\nPING\r\n").as_bytes())
 }

@@ -132,7 +132,7 @@ impl Scene {
                 let deaf = heard.iter().filter(|heard| **heard == 0).count();
                 return Err(Failure::new(format!(
                     "{deaf} of {} subscriptions to {} get no messages within {} seconds. Does the broker allow it? \
-                     --login, --passcode and --destination may help.",
+                     --login, --passcode, --token and --destination may help.",
                     who.len(),
                     self.rooms[0],
                     PROVED_WITHIN.as_secs()

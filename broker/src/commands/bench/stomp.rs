@@ -11,10 +11,8 @@ pub(super) fn connect(target: &Target, client_id: Option<&str>) -> Vec<u8> {
         .with("accept-version", Version::V1_2.number())
         .with("host", &target.host)
         .with("heart-beat", &target.heart_beat);
-    for (name, value) in [("login", &target.login), ("passcode", &target.passcode)] {
-        if let Some(value) = value {
-            frame = frame.with(name, value);
-        }
+    for (name, text) in target.sign_in.headers() {
+        frame = frame.with(name, text.expose());
     }
     if let Some(client_id) = client_id {
         frame = frame.with("client-id", client_id);

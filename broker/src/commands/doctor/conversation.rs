@@ -62,6 +62,8 @@ impl Conversation {
                 Ok(conversation)
             }
             Some(frame) if is_busy(&frame) => Err(Door::is(Outcome::Busy)),
+            // Who this is does not matter here: a question and its answer came through.
+            Some(frame) if asks_who(&frame) => Err(Door::is(Outcome::Works)),
             Some(_) => Err(Door::is(Outcome::Foreign)),
             None => Err(Door::is(Outcome::Closed)),
         }
@@ -163,6 +165,14 @@ fn silent() -> Door {
 }
 
 fn is_busy(frame: &Frame) -> bool {
+    matches!(refused_with(frame), Some(code::LIMIT | code::NOT_AVAILABLE))
+}
+
+fn asks_who(frame: &Frame) -> bool {
+    refused_with(frame) == Some(code::UNAUTHORIZED)
+}
+
+fn refused_with(frame: &Frame) -> Option<u16> {
     let number = frame.headers.get("code").and_then(|number| number.parse().ok());
-    frame.command == Command::Error && matches!(number, Some(code::LIMIT | code::NOT_AVAILABLE))
+    number.filter(|_| frame.command == Command::Error)
 }

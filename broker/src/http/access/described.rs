@@ -9,7 +9,10 @@ pub(in crate::http) fn ticket() -> Operation {
     let description = "For `EventSource` and WebSocket in browsers, which can send no header: add `ticket=…` to their \
                        address. It is good once, for a minute.";
     let said = json!({ "type": "object", "required": ["ticket", "expires_in"], "properties": {
-        "ticket": { "type": "string" }, "expires_in": { "type": "integer", "description": "Seconds." } } });
+        "ticket": { "type": "string" }, "expires_in": { "type": "integer", "description": "Seconds." },
+        "user": { "type": "string", "description": "Who asks; absent for nobody in particular." },
+        "signed_in_for": { "type": "integer",
+            "description": "Seconds until what was shown holds no more; absent if it has no end." } } });
     Operation::new("makeTicket", "access", "A ticket for an address", description)
         .for_users()
         .answers(201, "The ticket.", &["Cache-Control"], json!({ "application/json": { "schema": said } }))

@@ -6,6 +6,8 @@ import { Failed, WITHIN_MS } from "./asking.ts";
 type Frame = { readonly command: string; readonly headers: ReadonlyMap<string, string> };
 
 const BUSY = ["106", "108"];
+/** The broker asks who somebody is. */
+const UNAUTHORIZED = "101";
 
 /** After CONNECTED; neither side has to say anything for a long time. */
 export class Conversation {
@@ -50,6 +52,8 @@ export class Conversation {
     const frame = await this.#frame();
     if (!frame) throw new Failed({ is: this.isClosed ? "closed" : "silent" });
     if (frame.command === "ERROR" && BUSY.includes(frame.headers.get("code") ?? "")) throw new Failed({ is: "busy" });
+    // Who this is does not matter here: a question and its answer came through.
+    if (frame.command === "ERROR" && frame.headers.get("code") === UNAUTHORIZED) throw new Failed({ is: "works" });
     if (frame.command !== "CONNECTED") throw new Failed({ is: "foreign" });
     this.heartbeatSeconds = Number(frame.headers.get("heart-beat")?.split(",")[0] ?? 0) / 1_000;
   }
