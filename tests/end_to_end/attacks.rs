@@ -127,8 +127,6 @@ async fn lengths_that_nobody_could_mean_are_refused_before_and_behind_connect() 
         "1e9",
         "1_0",
         "+5",
-        " 5",
-        "5 ",
         "",
         "٣",
         "99999999999999999999999999999999",
@@ -148,10 +146,10 @@ async fn lengths_that_nobody_could_mean_are_refused_before_and_behind_connect() 
             let line = format!("POST {PAGE} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
             let asked = format!("{line}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
             let answer = first_line(address, asked.as_bytes()).await;
-            let refused =
-                ["HTTP/1.1 400", "HTTP/1.1 411", "HTTP/1.1 413"].iter().any(|status| answer.starts_with(status));
-            // " 5" and "5 " are 5 once the blanks around a value are gone: a body that never comes whole.
-            assert!(refused || (length.trim() == "5" && answer.is_empty()), "{length:?}: {answer}");
+            let refused = ["HTTP/1.1 400", "HTTP/1.1 411", "HTTP/1.1 413", "HTTP/1.1 431"]
+                .iter()
+                .any(|status| answer.starts_with(status));
+            assert!(refused, "{length:?}: {answer}");
         }
     }
     assert_eq!(stored(&broker, &format!("Bearer {token}")).await, [""; 0]);
@@ -220,7 +218,6 @@ async fn line_ends_in_values_make_no_header_no_frame_and_no_event() {
     let bearer = format!("Bearer {token}");
     let readers = [("Authorization", bearer.as_str()), ("Accept", "text/event-stream")];
     let mut events = HttpStream::get(broker.http(), PAGE, &readers).await;
-    let whole = format!("{PAGE}&as=json");
     let mut lines_of_json =
         HttpStream::get(broker.http(), PAGE, &[("Authorization", &bearer), ("Accept", "application/x-ndjson")]).await;
     let mut raw = Vec::new();
@@ -233,15 +230,15 @@ async fn line_ends_in_values_make_no_header_no_frame_and_no_event() {
         stream.write_all(hello.as_bytes()).await.expect("taken");
         let mut heard = Vec::new();
         read_until(&mut stream, &mut heard, b"receipt-id:r").await;
+        read_until(&mut stream, &mut Vec::new(), b"\0").await;
         raw.push((version, stream));
     }
-    let _ = whole;
-    let hostile = "a\r\nforged: 1\nforged:2\n\nevent: forged\ndata: forged\n\n\0".replace('\0', "");
+    let hostile = "a\r\nforged: 1\nforged:2\n\nevent: forged\ndata: forged\n\n";
     let body = "one\n\nevent: forged\r\rid: 9:9\rforged:3\r\nretry: 1\n\ndata: forged";
     for client in &mut let_in(&broker, &token).await {
         let mut frame = Frame::new("SEND").with("destination", QUIZ).body(body);
         for name in ["correlation-id", "reply-to-name", "content-type", "x-own", "forged\nname"] {
-            frame = frame.with(name, hostile.clone());
+            frame = frame.with(name, hostile);
         }
         // Bytes of ours: whoever attacks escapes as the version has it.
         client.send_bytes(&frame.encode(Dialect::V1_2)).await;
@@ -414,8 +411,7 @@ async fn what_a_token_names_is_never_a_pattern() {
     for name in names {
         let token = broker.token(name, "student", &[name], "8h").await;
         let bearer = format!("Bearer {token}");
-        for destination in
-            ["/topic/7b/quiz", "/topic/8a/**", "/topic/**", "/topic/*/quiz", "/topic/7b/**", "/topic/7b", "/queue/jobs"]
+        for destination in ["/topic/7b/quiz", "/topic/8a/**", "/topic/**", "/topic/*/quiz", "/topic/7b/**", "/topic/7b"]
         {
             let answer =
                 ask(&broker, "GET", &format!("/v1/messages?destination={destination}&from=first"), &bearer, "").await;

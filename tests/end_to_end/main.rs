@@ -64,6 +64,7 @@ mod slow_reader;
 mod arrivals;
 mod bench;
 mod fast_path;
+mod floods;
 mod handover;
 mod idle_memory;
 

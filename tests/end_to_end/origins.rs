@@ -191,6 +191,10 @@ async fn a_request_names_one_host_or_is_refused_on_every_door() {
             let lines: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
             assert_eq!(status(own, door, &lines).await, 400, "{} {} at {hosts:?}", door.0, door.1);
         }
+        // A page that reads from its own host says no origin. One that opens a WebSocket always does.
+        let expected = if door.2 == 101 { 101 } else { 403 };
+        let answered = status(own, door, "Host: evil.example\r\n").await;
+        assert_eq!(answered, expected, "{} {} by a foreign name on loopback", door.0, door.1);
     }
     // RFC 9112, 3.2.2: an address that is written out says where, and Host may not say otherwise.
     for (address, host, expected) in

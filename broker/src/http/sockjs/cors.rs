@@ -25,7 +25,7 @@ impl Cors {
     /// Why not, in words.
     pub(super) fn check(door: &Door, head: &Parts) -> Result<Cors, String> {
         let asked = Asked::beside(&head.extensions);
-        door.origins.check(&head.headers, &asked).map(|()| Cors(head.headers.get(header::ORIGIN).cloned()))
+        door.origins.admit(&head.headers, &asked).map(|()| Cors(head.headers.get(header::ORIGIN).cloned()))
     }
 
     /// Says who may read the answer.
