@@ -152,7 +152,7 @@ impl Listeners {
         let settings = &services.settings;
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-        let door = Door::new(services.clone(), Origins::new(allowed, loopback_only));
+        let door = Door::new(services.clone(), Origins::new(allowed, settings.http.hosts.clone(), loopback_only));
         let site = Site::public(door, parts::deadlines(settings), parts::proxies(settings));
         tasks.spawn(serve_http(self.http, ways_in.of(Listener::Http), site, services.clone()));
         if let Some(listener) = self.management {

@@ -11,6 +11,7 @@
 //! 7. **Load**: many who come in, joins under load, thousands who listen.
 //! 8. **Real clients**: the libraries that people use.
 
+mod attacks;
 mod conversation;
 mod heart_beats;
 mod last_words;
@@ -33,6 +34,7 @@ mod http_bodies;
 mod http_doctor;
 mod http_origins;
 mod http_publish;
+mod origins;
 
 mod proxies;
 mod tls;
@@ -63,6 +65,7 @@ mod slow_reader;
 mod arrivals;
 mod bench;
 mod fast_path;
+mod floods;
 mod handover;
 mod idle_memory;
 

@@ -21,6 +21,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Door;
+use super::asked::Asked;
 use super::problem::Problem;
 use crate::refusals::{code, refusal};
 
@@ -34,7 +35,7 @@ const MAX_AGE: &str = "7200";
 
 /// Around all routes that pages of other sites may use.
 pub(super) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    if let Err(reason) = door.origins.admit(request.headers()) {
+    if let Err(reason) = door.origins.admit(request.headers(), &Asked::beside(request.extensions())) {
         return varying(foreign(reason).into_response());
     }
     let Some(origin) = request.headers().get(ORIGIN).cloned() else { return varying(next.run(request).await) };
@@ -59,6 +60,15 @@ fn permission() -> Response {
 
 fn foreign(reason: String) -> Problem {
     let remedy = "Ask from a page that may, or have its origin added to http.allowed_origins.";
+    denied(reason, remedy)
+}
+
+/// The answer to whoever asks for a host that the broker is not.
+pub(super) fn misdirected(reason: String) -> Problem {
+    denied(reason, "Ask for one of the broker's names, or have this one added to http.hosts.")
+}
+
+fn denied(reason: String, remedy: &str) -> Problem {
     Problem::new(refusal(code::PERMISSION_DENIED, "permission denied", reason, false, remedy))
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{Request, Response};
 use bytes::{Buf, Bytes};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -31,14 +31,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STREAMS_MAX: u32 = 100;
 /// A peer that answers no Ping is gone.
 const PING_EVERY: Duration = Duration::from_secs(20);
-
-/// Names the host where HTTP/1.1 has it: HTTP/2 has it in the address (RFC 9113, 8.3.1).
-pub(super) fn name_host(request: &mut Request<Incoming>) {
-    let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    if let Some(host) = authority {
-        request.headers_mut().insert(header::HOST, host);
-    }
-}
 
 /// Whether a connection speaks HTTP/2.
 pub(super) fn begins(read: &[u8]) -> bool {

@@ -5,6 +5,7 @@
 
 mod absent;
 mod access;
+mod asked;
 mod body;
 mod cors;
 mod cursors;

@@ -1,42 +1,65 @@
-//! Whose pages may connect: those of the broker's own host, and those listed.
+//! Whose pages may connect: those of the broker's own address, and those listed.
 //!
-//! Any page in a user's browser can open a connection to loopback. So an origin
-//! has to be the very host that was asked for, and where we listen on loopback,
-//! that host has to be loopback by name: a foreign name that points here is not.
+//! | A page of | may connect |
+//! | --- | --- |
+//! | an origin in `http.allowed_origins`, letter for letter | always |
+//! | the very scheme, host and port that it asks for | if that host is a name of ours |
+//! | any other origin, `null`, two of them | never |
+//!
+//! Any page in a user's browser can open a connection to loopback, and its own name may be made to point here. So what
+//! counts as a name of ours is what `http.hosts` lists; without it, where we listen on loopback, what is loopback by
+//! name, and elsewhere any name, since we know none.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 
+use super::asked::{Asked, Host};
+use crate::refusals::shorten;
+use crate::settings::HostName;
+
 /// Whose pages may connect.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     allowed: Vec<String>,
+    hosts: Vec<HostName>,
     loopback_only: bool,
 }
 
 impl Origins {
-    /// The broker's own pages and those of `allowed` origins, compared exactly.
-    /// `loopback_only` says that the listener can be reached from this machine alone.
-    pub fn new(allowed: Vec<String>, loopback_only: bool) -> Origins {
-        Origins { allowed, loopback_only }
+    /// The broker's own pages and those of `allowed` origins, compared exactly. `hosts` are the broker's own names, if
+    /// they are known. `loopback_only` says that the listener can be reached from this machine alone.
+    pub fn new(allowed: Vec<String>, hosts: Vec<HostName>, loopback_only: bool) -> Origins {
+        Origins { allowed, hosts, loopback_only }
+    }
+
+    /// Whether a request is for us at all, whoever asks. Everything is, until the settings list our names.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) fn expect(&self, asked: &Asked) -> Result<(), String> {
+        match &asked.host {
+            _ if self.hosts.is_empty() => Ok(()),
+            Some(host) if self.hosts.contains(host.name()) => Ok(()),
+            Some(host) => Err(unlisted(host.name().as_str())),
+            None => Err(unlisted("nothing at all")),
+        }
     }
 
     /// Whether a request may become a connection. One without an `Origin` comes from no page.
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), String> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        let origin = origin.to_str().map_err(|_| refusal("an origin that is no text"))?;
-        if self.allowed.iter().any(|allowed| allowed == origin) {
-            return Ok(());
+    pub(super) fn check(&self, headers: &HeaderMap, asked: &Asked) -> Result<(), String> {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (origin, more) = (origins.next(), origins.next());
+        let Some(origin) = origin else { return Ok(()) };
+        if more.is_some() {
+            return Err(refusal("that is several at once"));
         }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let (scheme, authority) = origin.split_once("://").ok_or_else(|| refusal(origin))?;
-        let same = matches!(scheme, "http" | "https")
-            && with_port(authority, scheme).eq_ignore_ascii_case(&with_port(host, scheme));
-        if same && (!self.loopback_only || is_loopback(host)) { Ok(()) } else { Err(refusal(origin)) }
+        let origin = origin.to_str().map_err(|_| refusal("that is no text"))?;
+        let is_allowed = self.allowed.iter().any(|allowed| allowed == origin);
+        if is_allowed || self.is_own(origin, asked) { Ok(()) } else { Err(refusal(shorten(origin))) }
     }
 
     /// Whether a request may be answered. Browsers leave `Origin` out where a page reads from its own host. So where
@@ -44,19 +67,40 @@ impl Origins {
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<(), String> {
-        self.check(headers)?;
-        let Some(host) = headers.get(header::HOST) else { return Ok(()) };
-        let host = host.to_str().map_err(|_| refusal_of_host("a name that is no text"))?;
-        let known = |allowed: &String| {
-            allowed.split_once("://").is_some_and(|(scheme, authority)| {
-                with_port(authority, scheme).eq_ignore_ascii_case(&with_port(host, scheme))
-            })
-        };
-        let is_known = !self.loopback_only || is_loopback(host) || self.allowed.iter().any(known);
+    pub(super) fn admit(&self, headers: &HeaderMap, asked: &Asked) -> Result<(), String> {
+        self.check(headers, asked)?;
+        let Some(host) = &asked.host else { return Ok(()) };
         let from_a_page = headers.contains_key(header::ORIGIN);
-        if is_known || from_a_page { Ok(()) } else { Err(refusal_of_host(host)) }
+        let of_an_allowed = || self.allowed.iter().any(|allowed| names(allowed, host));
+        if from_a_page || self.is_ours(host) || of_an_allowed() {
+            return Ok(());
+        }
+        Err(refusal_of_host(host.name().as_str()))
     }
+
+    /// Whether a page of this origin came from where it now asks.
+    fn is_own(&self, origin: &str, asked: &Asked) -> bool {
+        let Some((scheme, _)) = origin.split_once("://") else { return false };
+        let of_the_same = |host| names(origin, host) && self.is_ours(host);
+        asked.scheme.may_be(scheme) && asked.host.as_ref().is_some_and(of_the_same)
+    }
+
+    fn is_ours(&self, host: &Host) -> bool {
+        match &*self.hosts {
+            [] => !self.loopback_only || is_loopback(host.name().as_str()),
+            hosts => hosts.contains(host.name()),
+        }
+    }
+}
+
+/// Whether an origin's host and port are these.
+fn names(origin: &str, host: &Host) -> bool {
+    let (usual, authority) = match origin.split_once("://") {
+        Some(("http", authority)) => (80, authority),
+        Some(("https", authority)) => (443, authority),
+        _ => return false,
+    };
+    Host::read(authority).is_some_and(|own| own.name() == host.name() && own.port_or(usual) == host.port_or(usual))
 }
 
 fn refusal(origin: &str) -> String {
@@ -73,85 +117,116 @@ fn refusal_of_host(host: &str) -> String {
     )
 }
 
-/// The authority with its port written out.
-fn with_port(authority: &str, scheme: &str) -> String {
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let port = if scheme == "https" { 443 } else { 80 };
-    if has_port { authority.to_owned() } else { format!("{authority}:{port}") }
+fn unlisted(host: &str) -> String {
+    format!(
+        "This broker was asked for as {host}, which is none of its names. If it is one, add it to hosts in the [http] \
+         section of the broker's settings."
+    )
 }
 
 /// Whether a host is loopback whoever is asked for its address.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+fn is_loopback(name: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::forwarded::Scheme;
     use super::*;
 
-    fn check(origins: &Origins, origin: &str, host: &str) -> bool {
+    fn asked(scheme: Scheme, host: &str) -> Asked {
+        Asked { scheme, host: Some(Host::read(host).unwrap()) }
+    }
+
+    fn check(origins: &Origins, origin: &str, scheme: Scheme, host: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::ORIGIN, origin.parse().unwrap());
-        headers.insert(header::HOST, host.parse().unwrap());
-        origins.check(&headers).is_ok()
+        origins.check(&headers, &asked(scheme, host)).is_ok()
     }
 
     #[test]
     fn the_brokers_own_pages_may_connect_and_no_others() {
-        let origins = Origins::new(vec!["https://school.example".into()], false);
-        for (origin, host, allowed) in [
-            ("http://broker.example:8080", "broker.example:8080", true),
-            ("https://broker.example", "broker.example", true),
-            ("https://broker.example", "broker.example:443", true),
-            ("http://Broker.Example", "broker.example", true),
-            ("https://school.example", "broker.example", true),
-            ("https://school.example:8443", "broker.example", false),
-            ("https://school.example.evil.example", "broker.example", false),
-            ("https://evilschool.example", "broker.example", false),
-            ("http://school.example", "broker.example", false),
-            ("http://broker.example:8081", "broker.example:8080", false),
-            ("null", "broker.example", false),
-            ("file://", "broker.example", false),
-            ("", "broker.example", false),
+        use Scheme::{Http, Https, Unknown};
+        let origins = Origins::new(vec!["https://school.example".into()], vec![], false);
+        for (origin, scheme, host, allowed) in [
+            ("http://broker.example:8080", Http, "broker.example:8080", true),
+            ("https://broker.example:8080", Http, "broker.example:8080", false),
+            ("https://broker.example", Https, "broker.example", true),
+            ("https://broker.example", Https, "broker.example:443", true),
+            ("http://broker.example", Https, "broker.example", false),
+            ("http://broker.example", Https, "broker.example:80", false),
+            ("https://broker.example", Http, "broker.example", false),
+            ("http://broker.example", Unknown, "broker.example", true),
+            ("https://broker.example", Unknown, "broker.example", true),
+            ("ws://broker.example", Unknown, "broker.example", false),
+            ("http://Broker.Example", Http, "broker.example", true),
+            ("http://[::1]:80", Http, "[0::1]", true),
+            ("https://school.example", Http, "broker.example", true),
+            ("https://school.example:8443", Http, "broker.example", false),
+            ("https://school.example.evil.example", Http, "broker.example", false),
+            ("https://evilschool.example", Http, "broker.example", false),
+            ("http://school.example", Http, "broker.example", false),
+            ("http://broker.example:8081", Http, "broker.example:8080", false),
+            ("null", Http, "broker.example", false),
+            ("file://", Http, "broker.example", false),
+            ("", Http, "broker.example", false),
         ] {
-            assert_eq!(check(&origins, origin, host), allowed, "{origin} at {host}");
+            assert_eq!(check(&origins, origin, scheme, host), allowed, "{origin} at {scheme:?} {host}");
         }
+        let mut two = HeaderMap::new();
+        two.append(header::ORIGIN, "https://school.example".parse().unwrap());
+        two.append(header::ORIGIN, "https://school.example".parse().unwrap());
+        assert!(origins.check(&two, &asked(Http, "broker.example")).is_err());
     }
 
     #[test]
     fn on_loopback_a_foreign_name_that_points_here_is_foreign() {
-        let origins = Origins::new(vec![], true);
+        let origins = Origins::new(vec![], vec![], true);
         for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "127.0.0.2"] {
-            assert!(check(&origins, &format!("http://{host}"), host), "{host}");
+            assert!(check(&origins, &format!("http://{host}"), Scheme::Http, host), "{host}");
         }
-        assert!(!check(&origins, "http://evil.example:8080", "evil.example:8080"));
-        assert!(!check(&origins, "http://localhost.evil.example", "localhost.evil.example"));
+        for host in ["evil.example:8080", "localhost.evil.example"] {
+            assert!(!check(&origins, &format!("http://{host}"), Scheme::Http, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_it_is_foreign_as_soon_as_our_names_are_listed() {
+        let hosts = vec![HostName::read("lessons.example").unwrap()];
+        for loopback_only in [true, false] {
+            let known = Origins::new(vec![], hosts.clone(), loopback_only);
+            for (host, expected) in [
+                ("lessons.example", true),
+                ("Lessons.example:8080", true),
+                ("evil.example", false),
+                ("localhost", false),
+            ] {
+                assert_eq!(known.expect(&asked(Scheme::Http, host)).is_ok(), expected, "{host}");
+                assert_eq!(check(&known, &format!("http://{host}"), Scheme::Http, host), expected, "{host}");
+            }
+            assert!(known.expect(&Asked::default()).is_err());
+        }
+        let any = Origins::new(vec![], vec![], false);
+        assert!(any.expect(&asked(Scheme::Http, "evil.example")).is_ok() && any.expect(&Asked::default()).is_ok());
     }
 
     #[test]
     fn on_loopback_a_page_cannot_read_by_a_name_that_points_here() {
-        let admitted = |origins: &Origins, host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            origins.admit(&headers).is_ok()
-        };
-        let here = Origins::new(vec!["https://lessons.example".into()], true);
+        let admitted =
+            |origins: &Origins, host: &str| origins.admit(&HeaderMap::new(), &asked(Scheme::Http, host)).is_ok();
+        let here = Origins::new(vec!["https://lessons.example".into()], vec![], true);
         for (host, expected) in
             [("localhost:8080", true), ("[::1]:8080", true), ("lessons.example", true), ("evil.example:8080", false)]
         {
             assert_eq!(admitted(&here, host), expected, "{host}");
-            assert!(admitted(&Origins::new(vec![], false), host), "{host}");
+            assert!(admitted(&Origins::new(vec![], vec![], false), host), "{host}");
         }
-        assert!(here.admit(&HeaderMap::new()).is_ok());
+        assert!(here.admit(&HeaderMap::new(), &Asked::default()).is_ok());
     }
 
     #[test]
     fn a_request_from_no_page_may_connect() {
-        assert_eq!(Origins::default().check(&HeaderMap::new()), Ok(()));
+        assert_eq!(Origins::default().check(&HeaderMap::new(), &Asked::default()), Ok(()));
     }
 }

@@ -26,9 +26,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::asked::Asked;
+use super::problem::Problem;
 use super::upgrade::{self, Agreed};
 use super::{Door, routes};
-use super::{absent, forwarded, http2};
+use super::{absent, cors, forwarded, http2};
+use crate::settings::Listener;
 use crate::shutdown::Shutdown;
 use crate::transport::admission::Proxies;
 use crate::transport::{Socket, tls};
@@ -60,6 +63,8 @@ pub struct Site {
     shutdown: Arc<Shutdown>,
     /// These say for whom they ask.
     proxies: Proxies,
+    /// They do so before TLS or HTTP begins.
+    announced: bool,
 }
 
 /// The answer to one request: WebSockets are answered at once, all else by the routes.
@@ -69,18 +74,34 @@ type Answers = Either<Ready<Answer>, Pin<Box<dyn Future<Output = Answer> + Send>
 impl Site {
     /// The public listener: WebSockets, the page, and what services ask.
     pub fn public(door: Arc<Door>, deadlines: Deadlines, proxies: Proxies) -> Arc<Site> {
-        let (routes, shutdown) = (routes(door.clone()), door.services.shutdown.clone());
-        Arc::new(Site { routes: TowerToHyperService::new(routes), door: Some(door), deadlines, shutdown, proxies })
+        let (routes, shutdown) = (TowerToHyperService::new(routes(door.clone())), door.services.shutdown.clone());
+        let announced = door.services.settings.proxies.proxy_protocol.contains(&Listener::Http);
+        Arc::new(Site { routes, door: Some(door), deadlines, shutdown, proxies, announced })
     }
 
     /// A listener that answers these routes only; `there_is` names them to whoever asks for another.
     pub fn plain(routes: Router, there_is: &'static str, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
         let routes = TowerToHyperService::new(absent::told(routes, there_is));
         let proxies = Proxies::default();
-        Arc::new(Site { routes, door: None, deadlines, shutdown, proxies })
+        Arc::new(Site { routes, door: None, deadlines, shutdown, proxies, announced: false })
     }
 
-    fn answer(&self, mut request: Request<Incoming>, activity: &Arc<Activity>, peer: SocketAddr) -> Answers {
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        activity: &Arc<Activity>,
+        (peer, is_secure): (SocketAddr, bool),
+    ) -> Answers {
+        match self.asked(&request, peer, is_secure) {
+            Ok(asked) => drop(request.extensions_mut().insert(asked)),
+            Err(problem) => {
+                activity.touch();
+                if !request.body().is_end_stream() {
+                    activity.lingers.store(true, Ordering::Relaxed);
+                }
+                return Either::Left(ready(Ok(problem.into_response())));
+            }
+        }
         let way = self.door.as_deref().and_then(|door| Some((door, upgrade::way(door, request.uri().path())?)));
         if let Some((door, way)) = way {
             activity.touch();
@@ -106,6 +127,14 @@ impl Site {
             }
             Ok(response.map(|body| Body::new(Streamed { body, _answering: answering })))
         }))
+    }
+
+    /// Where a request believes it is, if it can be here.
+    fn asked(&self, request: &Request<Incoming>, peer: SocketAddr, is_secure: bool) -> Result<Asked, Problem> {
+        let scheme = forwarded::scheme(&self.proxies, self.announced, peer, request.headers(), is_secure);
+        let asked = Asked::of(request, scheme)?;
+        let expected = self.door.as_ref().map_or(Ok(()), |door| door.origins.expect(&asked));
+        expected.map(|()| asked).map_err(cors::misdirected)
     }
 }
 
@@ -198,9 +227,10 @@ impl Activity {
 /// upgraded goes on in a task of its own, which holds nothing of HTTP.
 pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
     let (deadlines, activity) = (site.deadlines, Activity::new());
+    let from = (peer, stream.is_secure());
     let answer = {
         let (site, activity) = (site.clone(), activity.clone());
-        service_fn(move |request| site.answer(request, &activity, peer))
+        service_fn(move |request| site.answer(request, &activity, from))
     };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -234,10 +264,7 @@ pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
     } else if let (Some(door), Some((agreed, asker))) = (&site.door, agreed) {
         upgrade::converse(door, agreed.clone(), stream, *asker, &parts.read_buf);
     } else if served.is_err() && http2::begins(&parts.read_buf) {
-        let answer = |mut request| {
-            http2::name_host(&mut request);
-            site.answer(request, &activity, peer)
-        };
+        let answer = |request| site.answer(request, &activity, from);
         // Boxed: what few need does not make every connection larger.
         Box::pin(http2::serve(stream, parts.read_buf, deadlines, &activity, &site.shutdown, answer)).await;
     } else {

@@ -9,6 +9,7 @@ use homeroom_protocol::{Refusal, Version};
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
+use super::asked::Asked;
 use super::guest::{self, TICKET};
 use super::problem::Problem;
 use super::{Door, query, sockjs};
@@ -56,7 +57,7 @@ pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Respons
     {
         return (response, None);
     }
-    if let Err(reason) = door.origins.check(request.headers()) {
+    if let Err(reason) = door.origins.check(request.headers(), &Asked::beside(request.extensions())) {
         return (plain(StatusCode::FORBIDDEN, reason), None);
     }
     let brought = match brought(door, request) {

@@ -166,6 +166,7 @@ fn queues(mut section: Section<'_>, queues: &mut Queues) {
 
 fn http(mut section: Section<'_>, http: &mut Http) {
     section.read("allowed_origins", &mut http.allowed_origins);
+    section.read("hosts", &mut http.hosts);
     section.read("websocket_paths", &mut http.websocket_paths);
     section.read_within("header_timeout", &mut http.header_timeout, PATIENCE);
     section.read_within("header_bytes_max", &mut http.header_bytes_max, KIB..=MIB);

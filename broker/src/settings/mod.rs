@@ -7,6 +7,7 @@
 
 mod access;
 mod classrooms;
+mod host;
 mod jwks_url;
 mod layers;
 mod load;
@@ -24,6 +25,7 @@ mod websocket_path;
 
 pub use access::{Access, Algorithm, Claims, CookieName, FileName, Jwt, Role};
 pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
+pub use host::HostName;
 pub use jwks_url::JwksUrl;
 pub use layers::{Flag, Sources};
 pub use load::{Loaded, load};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, LogFormat, Origin, Proxies, Sockjs, Start,
-    Tls, Unprefixed, WebSocketPath,
+    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, HostName, LogFormat, Origin, Proxies,
+    Sockjs, Start, Tls, Unprefixed, WebSocketPath,
 };
 
 const KIB: u64 = 1 << 10;
@@ -164,6 +164,8 @@ impl Default for Queues {
 pub struct Http {
     /// Origins of other sites whose pages may connect. Pages of the broker's own host always may.
     pub allowed_origins: Vec<Origin>,
+    /// The broker's own names. Whoever asks for another host is refused; none is any name.
+    pub hosts: Vec<HostName>,
     /// Where WebSocket is offered beside `/ws` and `/stomp`.
     pub websocket_paths: Vec<WebSocketPath>,
     /// From the first byte of a request to the end of its headers.
@@ -178,6 +180,7 @@ impl Default for Http {
     fn default() -> Http {
         Http {
             allowed_origins: Vec::new(),
+            hosts: Vec::new(),
             websocket_paths: Vec::new(),
             header_timeout: Duration::from_secs(5),
             header_bytes_max: 16 * KIB,

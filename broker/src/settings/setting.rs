@@ -10,8 +10,8 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, JwksUrl, Listener,
-    LogFormat, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed, WebSocketPath, units,
+    Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, HostName, JwksUrl,
+    Listener, LogFormat, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed, WebSocketPath, units,
 };
 use crate::auth::Secret;
 use crate::router::{Action, Template, TemplateError};
@@ -345,6 +345,7 @@ impl<T: Listed> Setting for Vec<T> {
 pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
 impl Listed for Algorithm {}
 impl Listed for FileName {}
+impl Listed for HostName {}
 impl Listed for Origin {}
 impl Listed for ClassroomShape {}
 impl Listed for WebSocketPath {}

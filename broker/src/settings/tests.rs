@@ -82,6 +82,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("destinations.private", "[destinations]\nprivate = [\"/user/topic/**\"]"),
     ("http.allowed_origins", "[http]\nallowed_origins = [\"*\"]"),
     ("http.allowed_origins", "[http]\nallowed_origins = [\"https://school.example/lessons\"]"),
+    ("http.hosts", "[http]\nhosts = [\"https://lessons.school.example\"]"),
     ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/websocket/websocket\", \"api/ws\"]"),
     ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/websocket?token=1\"]"),
     ("http.websocket_paths", "[http]\nwebsocket_paths = [\"/v1/time\"]"),
@@ -329,7 +330,7 @@ fn the_documented_rule_for_classrooms_can_be_used() {
 
 #[test]
 fn what_is_printed_can_be_loaded() {
-    let text = "[http]\nallowed_origins = [\"https://a.example\"]\nwebsocket_paths = [\"/a\", \"/b\"]\n[retention]\nrecords = 5\n\
+    let text = "[http]\nallowed_origins = [\"https://a.example\"]\nhosts = [\"a.example\", \"[::1]\"]\nwebsocket_paths = [\"/a\", \"/b\"]\n[retention]\nrecords = 5\n\
                 [tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\nlisteners = [\"stomp\"]\nminimum_version = \"1.3\"\n\
                 [proxies]\ntrusted = [\"10.0.0.0/8\", \"::1\"]\nproxy_protocol = [\"http\"]\n\
                 [[classrooms]]\nmatch = \"7*\"\nretention.age = \"1d\"\n[[classrooms]]\nmatch = \"8\"\n";

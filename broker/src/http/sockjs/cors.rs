@@ -1,9 +1,11 @@
 //! Pages of other sites: those whose origin is allowed, and no others.
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::Door;
+use crate::http::asked::Asked;
 
 /// How long a browser may keep what it was allowed, in seconds: a year.
 const KEEP: &str = "31536000";
@@ -21,8 +23,9 @@ impl Cors {
     ///
     /// # Errors
     /// Why not, in words.
-    pub(super) fn check(door: &Door, headers: &HeaderMap) -> Result<Cors, String> {
-        door.origins.check(headers).map(|()| Cors(headers.get(header::ORIGIN).cloned()))
+    pub(super) fn check(door: &Door, head: &Parts) -> Result<Cors, String> {
+        let asked = Asked::beside(&head.extensions);
+        door.origins.admit(&head.headers, &asked).map(|()| Cors(head.headers.get(header::ORIGIN).cloned()))
     }
 
     /// Says who may read the answer.

@@ -116,7 +116,7 @@ pub(super) async fn answer(
             _ => pages::iframe(&door, &head.headers),
         };
     }
-    let cors = match Cors::check(&door, &head.headers) {
+    let cors = match Cors::check(&door, &head) {
         Ok(cors) => cors,
         Err(reason) => return upgrade::plain(StatusCode::FORBIDDEN, reason),
     };

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::mem;
 
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketContext;
 
 use super::context::{self, Feed};
-use super::walk::walk;
+use super::walk::{is_endless_control, walk};
 use crate::transport::Inbound;
 
 /// Frames of so many bytes are copied into a shared context; with more, a context takes over their buffer.
@@ -87,7 +88,10 @@ impl Framing {
                 return Ok(());
             }
         };
-        let advanced = begun.advance(bytes, self.message_bytes_max, outbound, &mut sink);
+        let advanced = match begun.advance(bytes, self.message_bytes_max, outbound, &mut sink) {
+            Ok(true) if is_endless_control(&begun.bytes) => Err(Error::Protocol(ProtocolError::ControlFrameTooBig)),
+            advanced => advanced,
+        };
         self.state = match &advanced {
             Ok(true) if begun.is_nothing() => State::Between,
             Ok(true) => State::Within(Box::new(begun)),

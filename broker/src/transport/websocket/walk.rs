@@ -7,6 +7,9 @@ use std::io::Cursor;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 
+/// RFC 6455, section 5.5: "All control frames MUST have a payload length of 125 bytes or less".
+const CONTROL_BYTES_MAX: u64 = 125;
+
 /// How far bytes that begin with a frame can be taken up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
@@ -47,6 +50,12 @@ pub(super) fn walk(bytes: &[u8], within: bool, frame_bytes_max: usize) -> Walk {
     }
 }
 
+/// Whether bytes begin with a control frame that is too long. tungstenite says so only when it has all of it.
+pub(super) fn is_endless_control(bytes: &[u8]) -> bool {
+    matches!(FrameHeader::parse(&mut Cursor::new(bytes)), Ok(Some((header, length)))
+        if matches!(header.opcode, OpCode::Control(_)) && length > CONTROL_BYTES_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +85,14 @@ mod tests {
     fn within_a_message_only_its_end_leads_out() {
         assert_eq!(walk(&PING, true, 1), Walk { whole: 6, between: None, hopeless: false });
         assert_eq!(walk(&END, true, 1), Walk { whole: 7, between: Some(7), hopeless: false });
+    }
+
+    #[test]
+    fn a_long_control_frame_is_seen_by_its_header() {
+        assert!(is_endless_control(&[0x89, 0xfe, 0, 126, 0, 0, 0, 0]));
+        for bytes in [&[][..], &PING, &[0x89, 0xfd, 0, 0, 0, 0], &[0x82, 0xfe, 0, 126, 0, 0, 0, 0], &[0x89, 0xfe, 0]] {
+            assert!(!is_endless_control(bytes), "{bytes:?}");
+        }
     }
 
     #[test]
