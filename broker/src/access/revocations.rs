@@ -16,7 +16,7 @@ const REVOCATIONS_MAX: usize = 100_000;
 
 /// One thing that holds no more, from this moment on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Revocation {
     /// A user's place in a classroom: whatever a token says, it is not among theirs.
     Member {
@@ -219,7 +219,8 @@ mod tests {
     fn a_file_that_is_damaged_lets_nobody_in_by_guessing() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("revocations.json");
-        for content in ["", "[{}]", "{\"user\":\"alice\"}", "[{\"user\":7}]"] {
+        for content in ["", "[{}]", "{\"user\":\"alice\"}", "[{\"user\":7}]", "[{\"user\":\"alice\",\"classroom\":7}]"]
+        {
             std::fs::write(&path, content).expect("room on the disk");
             assert!(matches!(Revocations::open(&path), Err(RevocationError::Read { .. })), "{content}");
         }
