@@ -23,34 +23,32 @@ const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgr
 /// What somebody says before falling silent.
 #[derive(Clone, Copy)]
 enum Said {
-    OverTcp(&'static [u8]),
-    OverHttp(&'static [u8]),
+    Tcp(&'static [u8]),
+    Http(&'static [u8]),
     /// A frame behind a handshake.
-    OverWebSocket(&'static [u8]),
+    WebSocket(&'static [u8]),
 }
 
-const SILENT: [Said; 3] = [Said::OverTcp(b""), Said::OverHttp(b""), Said::OverWebSocket(b"")];
+const SILENT: [Said; 3] = [Said::Tcp(b""), Said::Http(b""), Said::WebSocket(b"")];
 const HALF: [Said; 9] = [
-    Said::OverTcp(b"CONNE"),
-    Said::OverTcp(b"CONNECT\naccept-version:1.2\nhost:sch"),
-    Said::OverTcp(b"\n\n\n"),
-    Said::OverHttp(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgra"),
-    Said::OverHttp(
-        b"POST /v1/messages?destination=/topic/7b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
-    ),
-    Said::OverHttp(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    Said::Tcp(b"CONNE"),
+    Said::Tcp(b"CONNECT\naccept-version:1.2\nhost:sch"),
+    Said::Tcp(b"\n\n\n"),
+    Said::Http(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgra"),
+    Said::Http(b"POST /v1/messages?destination=/topic/7b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"),
+    Said::Http(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     // The first byte of a frame; a frame without its body; half a fragmented message.
-    Said::OverWebSocket(b"\x81"),
-    Said::OverWebSocket(b"\x81\xfe\x01\x00\x00\x00\x00\x00CONNECT"),
-    Said::OverWebSocket(b"\x01\x84\x00\x00\x00\x00CONN"),
+    Said::WebSocket(b"\x81"),
+    Said::WebSocket(b"\x81\xfe\x01\x00\x00\x00\x00\x00CONNECT"),
+    Said::WebSocket(b"\x01\x84\x00\x00\x00\x00CONN"),
 ];
 
 async fn begin(broker: (String, String), said: Said) -> (TcpStream, Instant) {
     let (http, stomp) = broker;
     let (address, before, bytes) = match said {
-        Said::OverTcp(bytes) => (stomp, "", bytes),
-        Said::OverHttp(bytes) => (http, "", bytes),
-        Said::OverWebSocket(bytes) => (http, HANDSHAKE, bytes),
+        Said::Tcp(bytes) => (stomp, "", bytes),
+        Said::Http(bytes) => (http, "", bytes),
+        Said::WebSocket(bytes) => (http, HANDSHAKE, bytes),
     };
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     if !before.is_empty() {

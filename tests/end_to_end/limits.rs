@@ -125,6 +125,28 @@ async fn a_frame_that_drips_forever_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_websocket_message_that_is_begun_and_never_ends_is_cut_off() {
+    let broker = Broker::start_with(SHORT).await;
+    let begun = [&b"\x81"[..], b"\x82\xfe\x10\x00\0\0\0\0SEND", b"\x01\x84\0\0\0\0SEND"];
+    for (bytes, goes_on) in begun.map(|bytes| (bytes, &b""[..])).into_iter().chain([(begun[2], &b"\0\x80\0\0\0\0"[..])])
+    {
+        let mut client = Client::signed_in(&broker, "alice").await;
+        client.socket().write_raw(bytes).await.expect("taken");
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let error = loop {
+            tokio::select! {
+                error = client.error() => break error,
+                _ = pace.tick(), if !goes_on.is_empty() => {}
+            }
+            // Empty pieces of a message are none that lead to its end.
+            let _ = client.socket().write_raw(goes_on).await;
+        };
+        assert!(error.need("reason").contains("frame"), "{bytes:?}: {error}");
+        client.closed_within(PATIENCE).await;
+    }
+}
+
+#[tokio::test]
 async fn who_goes_on_after_its_close_stops_nobody_else() {
     let broker = Broker::start().await;
     for number in 0..8 {

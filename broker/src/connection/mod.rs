@@ -596,7 +596,7 @@ impl Connection {
 
     /// A frame that was begun has to end: slowly is allowed, drop by drop is not.
     fn watch_frame(&mut self, now: Instant) {
-        let buffered = self.session.buffered();
+        let buffered = self.session.buffered() + self.link.begun();
         if buffered == 0 || !self.session.is_connected() || self.held.is_some() || self.is_overloaded() {
             self.frame_since = None;
             return;

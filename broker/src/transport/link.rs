@@ -160,6 +160,11 @@ impl Link {
         self.peer
     }
 
+    /// Bytes of a WebSocket message that was begun.
+    pub fn begun(&self) -> usize {
+        self.framing.as_ref().map_or(0, Framing::begun)
+    }
+
     /// Resolves when [`Link::receive`] may find something.
     ///
     /// # Errors

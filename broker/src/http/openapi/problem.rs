@@ -43,7 +43,8 @@ pub(in crate::http) const FOREIGN: Kind = kind(
     403,
     code::PERMISSION_DENIED,
     Retryable::Never,
-    "A page of an origin that `http.allowed_origins` does not list, or a foreign name for a broker on loopback. \
+    "A page of an origin that `http.allowed_origins` does not list, or a host that is no name of the \
+     broker's: `http.hosts`, or loopback where it listens there. \
      Nothing was done.",
 );
 pub(in crate::http) const NOWHERE: Kind = kind(

@@ -43,6 +43,8 @@ struct Begun {
     bytes: Vec<u8>,
     /// Of the fragmented message.
     context: Option<Box<WebSocketContext>>,
+    /// So many bytes went there.
+    handed_over: usize,
 }
 
 impl Framing {
@@ -60,6 +62,15 @@ impl Framing {
     /// Whether the peer has closed: the answer to its Close has gone out, and nothing may follow.
     pub fn is_closed_by_peer(&self) -> bool {
         matches!(self.state, State::Closed)
+    }
+
+    /// Bytes of a message that was begun, its frames' headers included; zero between two messages.
+    pub fn begun(&self) -> usize {
+        match &self.state {
+            // However many empty frames come, there is no more of a message than it may have.
+            State::Within(begun) => begun.bytes.len() + begun.handed_over.min(self.message_bytes_max),
+            _ => 0,
+        }
     }
 
     /// Whether bytes wait to be taken by [`Framing::receive`].
@@ -80,7 +91,7 @@ impl Framing {
     ) -> Result<(), Error> {
         let mut begun = match mem::replace(&mut self.state, State::Between) {
             State::Between => Begun::default(),
-            State::Unread(bytes) => Begun { bytes, context: None },
+            State::Unread(bytes) => Begun { bytes, ..Begun::default() },
             State::Within(begun) => *begun,
             // RFC 6455, section 5.5.1: what follows a Close is not looked at.
             over @ (State::Closed | State::Broken) => {
@@ -144,7 +155,10 @@ impl Begun {
             return Ok(open);
         }
         let open = feed.own(self.context.get_or_insert_with(context::own), &bytes[shared..whole]);
-        self.context.take_if(|_| between == whole);
+        self.handed_over += whole - shared;
+        if between == whole {
+            (self.context, self.handed_over) = (None, 0);
+        }
         open
     }
 }
