@@ -111,7 +111,7 @@ async fn frames_before_connect_have_no_effect_where_everybody_shows_who_they_are
 }
 
 #[tokio::test]
-async fn lengths_that_nobody_could_mean_are_refused_before_and_behind_connect() {
+async fn lengths_that_nobody_could_mean_are_refused_before_connect_and_over_http() {
     let broker = Setup::asks_for_tokens().start().await;
     let token = broker.token("smith", "teacher", &["7b"], "8h").await;
     let before = broker.resident_bytes();
