@@ -250,6 +250,6 @@ impl Connection {
         self.subscriptions.iter().filter_map(|known| known.consumer.as_ref()).for_each(|consuming| consuming.save());
         self.subscriptions.clear();
         // A store that takes nothing now has the cursors in memory and saves them when it can.
-        let _ = tokio::time::timeout(super::LINGER, self.services.registry.store().sync()).await;
+        let _ = tokio::time::timeout(super::leaving::LINGER, self.services.registry.store().sync()).await;
     }
 }

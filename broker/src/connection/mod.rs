@@ -22,6 +22,8 @@ mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod inbound;
+mod leaving;
+mod life;
 mod notices;
 mod outbox;
 mod publish;
@@ -48,6 +50,8 @@ pub use self::arrivals::Arrivals;
 use self::barrier::Barrier;
 use self::disconnect::Ending;
 use self::dispatch::Outlet;
+use self::leaving::Phase;
+use self::life::{FRAME_SECOND, Life};
 use self::notices::Notices;
 use self::outbox::Outbox;
 use self::publish::{InFlight, Rooms};
@@ -68,24 +72,8 @@ use crate::metrics::Metrics;
 use crate::replies::Directory;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
-use crate::transport::{Inbound, Kind, Link, Received};
+use crate::transport::{Inbound, Link, Received};
 
-/// After the last word, so long is waited for the peer to take it and close.
-const LINGER: Duration = Duration::from_secs(2);
-/// What a peer still sends is read and forgotten, so often at most.
-const LINGER_READS: usize = 64;
-/// After DISCONNECT's RECEIPT, so long is waited for the client to close.
-const GOOD_BYE: Duration = Duration::from_secs(5);
-/// Where no heart-beats were negotiated, a silent WebSocket is asked for a sign of life so often.
-const PROBE: Duration = Duration::from_secs(25);
-/// A sign of life is asked for after this share of the interval, so that a punctual client is never asked.
-const PROBE_AFTER: f32 = 1.25;
-/// A link whose peer takes nothing and says nothing is given up after this: slow is not dead.
-const STALLED_MAX: Duration = Duration::from_secs(600);
-/// A large frame has this much more time ...
-const FRAME_SECOND: Duration = Duration::from_secs(1);
-/// ... for every so many bytes of it that have come.
-const FRAME_BYTES: usize = 16 * 1024;
 /// Events are taken up to this many at a time, so that one busy client does not keep its thread.
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -150,21 +138,6 @@ enum Woken {
     InTime,
 }
 
-/// How far the conversation has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Frames are taken up.
-    Talking,
-    /// No more frames; what was begun is finished, and the link is closed at this moment.
-    Stopping { close_at: Instant },
-    /// DISCONNECT was answered; the client closes, or we do at this moment.
-    Leaving { close_at: Instant },
-    /// The client closed: what it said before still has its effect, until this moment, and nothing is answered.
-    Gone { normally: bool, close_at: Instant },
-    /// Over.
-    Over(Ending),
-}
-
 struct Connection {
     services: Arc<Services>,
     link: Link,
@@ -205,17 +178,6 @@ struct Connection {
     /// Where replies to its requests come in, if it asked for any.
     replies: Option<Box<Replies>>,
     _tracked: Tracked,
-}
-
-/// Signs of life.
-#[derive(Debug)]
-struct Life {
-    /// Any byte.
-    heard: Instant,
-    /// A write of the client's program.
-    wrote: Instant,
-    /// A sign of life was asked for since anything was heard.
-    probed: bool,
 }
 
 /// Serves one link until it ends, as `session` says. `brought` shows who it is if CONNECT brings nothing.
@@ -401,35 +363,6 @@ impl Connection {
         }
     }
 
-    fn peer_closed(&mut self, code: Option<u16>) {
-        let normally = self.link.kind() != Kind::WebSocket || matches!(code, None | Some(1000 | 1005));
-        match self.phase {
-            Phase::Leaving { .. } => self.peer_left(normally),
-            Phase::Talking => {
-                // Nobody is there to read what is subscribed; a SEND that is held asks for its room again.
-                self.busy = None;
-                self.held.take_if(|event| matches!(**event, Event::Subscribe(_)));
-                self.phase = Phase::Gone { normally, close_at: Instant::now() + GOOD_BYE };
-            }
-            Phase::Stopping { .. } | Phase::Gone { .. } | Phase::Over(_) => self.peer_is_gone(normally),
-        }
-    }
-
-    /// The client said DISCONNECT and closed.
-    fn peer_left(&mut self, normally: bool) {
-        if normally {
-            self.settle_at_good_bye();
-        }
-        self.phase = Phase::Over(Ending::Disconnected);
-    }
-
-    /// The client closed without a word.
-    fn peer_is_gone(&mut self, normally: bool) {
-        // The end of a TCP connection, or of a SockJS session, says nothing about why.
-        let normally = normally && self.link.kind() == Kind::WebSocket;
-        self.phase = Phase::Over(Ending::PeerClosed { normally });
-    }
-
     /// Does what the session and the answers ask for, until there is nothing more to do now.
     fn advance(&mut self) {
         self.take_up_events();
@@ -479,40 +412,6 @@ impl Connection {
         }
     }
 
-    /// All that the client said before it closed has had its effect.
-    fn leave_if_gone(&mut self) {
-        if let Phase::Gone { normally, .. } = self.phase
-            && self.in_flight.is_none()
-            && self.busy.is_none()
-        {
-            self.peer_is_gone(normally);
-        }
-    }
-
-    fn session_closed(&mut self, ending: stomp::Ending) {
-        match ending {
-            stomp::Ending::Disconnected => {
-                match self.phase {
-                    Phase::Talking => self.phase = Phase::Leaving { close_at: Instant::now() + GOOD_BYE },
-                    Phase::Gone { normally, .. } => self.peer_left(normally),
-                    Phase::Leaving { .. } | Phase::Stopping { .. } | Phase::Over(_) => {}
-                }
-                self.session_wait = None;
-            }
-            stomp::Ending::Refused { refusal, error } => {
-                tracing::debug!(code = refusal.code, message = refusal.message, "refused");
-                self.services.metrics.refused(refusal.code);
-                self.note_refused(&refusal);
-                match self.phase {
-                    // Behind a WebSocket's close nothing more may be said.
-                    Phase::Gone { normally, .. } => self.peer_is_gone(normally),
-                    _ => self.phase = Phase::Over(Ending::Refused { refusal, error }),
-                }
-            }
-            stomp::Ending::Silent => self.phase = Phase::Over(Ending::Silent),
-        }
-    }
-
     /// Whether so much waits that nothing more is taken up.
     fn is_overloaded(&self) -> bool {
         let limits = &self.services.settings.limits;
@@ -546,24 +445,6 @@ impl Connection {
         due.into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
-    /// When life is looked after next: to ask for a sign of it, to give up, to tell the roster.
-    fn look_after_life_at(&self, now: Instant) -> Instant {
-        let silence = if self.life.probed { self.silence_max() } else { self.interval().mul_f32(PROBE_AFTER) };
-        let due = self.life.heard + silence;
-        if due > now { due } else { now + self.interval() }
-    }
-
-    /// So long nothing may be heard.
-    fn silence_max(&self) -> Duration {
-        self.interval().mul_f32(self.services.settings.stomp.heartbeat_tolerance)
-    }
-
-    /// The client's heart-beat, or how often it is asked for a sign of life.
-    fn interval(&self) -> Duration {
-        let (_, theirs) = self.session.heart_beats();
-        if theirs.is_zero() { PROBE } else { theirs }
-    }
-
     /// What is due by now.
     fn keep_time(&mut self) {
         let now = Instant::now();
@@ -574,64 +455,6 @@ impl Connection {
         self.watch_life(now);
         self.watch_frame(now);
         self.session.timeout(now.into_std());
-    }
-
-    /// The time for a last word is over.
-    fn close(&mut self) {
-        match self.phase {
-            Phase::Stopping { .. } => self.phase = Phase::Over(Ending::Stopping),
-            Phase::Gone { normally, .. } => self.peer_is_gone(normally),
-            Phase::Talking | Phase::Leaving { .. } | Phase::Over(_) => self.phase = Phase::Over(Ending::Disconnected),
-        }
-    }
-
-    /// When the link is closed from our side. Receipts of what was begun go out before.
-    fn closes_at(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Stopping { close_at } if self.in_flight.is_some() => Some(close_at + GOOD_BYE),
-            Phase::Stopping { close_at } | Phase::Leaving { close_at } | Phase::Gone { close_at, .. } => Some(close_at),
-            Phase::Talking | Phase::Over(_) => None,
-        }
-    }
-
-    /// A frame that was begun has to end: slowly is allowed, drop by drop is not.
-    fn watch_frame(&mut self, now: Instant) {
-        let buffered = self.session.buffered() + self.link.begun();
-        if buffered == 0 || !self.session.is_connected() || self.held.is_some() || self.is_overloaded() {
-            self.frame_since = None;
-            return;
-        }
-        let since = *self.frame_since.get_or_insert(now);
-        let allowed = self.services.settings.stomp.frame_within + FRAME_SECOND * (buffered / FRAME_BYTES) as u32;
-        if now - since > allowed {
-            self.refuse(None, publish::frame_too_slow(buffered));
-        }
-    }
-
-    fn watch_life(&mut self, now: Instant) {
-        // Bytes we do not read are no silence, and neither is a Pong that waits behind data.
-        if !self.may_read() || self.is_late_not_dead(now) {
-            self.session.heard(now.into_std());
-        }
-        if !self.session.is_connected() {
-            return;
-        }
-        let (limit, silence) = (self.silence_max(), now - self.life.heard);
-        if silence >= self.interval().mul_f32(PROBE_AFTER) && !self.life.probed && self.outbox.waiting() == 0 {
-            self.life.probed = true;
-            self.probe(now);
-        }
-        let unheard = self.link.has_pings() && silence >= limit && !self.is_late_not_dead(now);
-        if unheard && self.may_read() && matches!(self.phase, Phase::Talking) {
-            self.phase = Phase::Over(Ending::Silent);
-        }
-        let here = self.session.heart_beats().1.is_zero() || now - self.life.wrote < limit;
-        self.subscriptions.iter_mut().filter_map(|known| known.presence.as_mut()).for_each(|present| present.set(here));
-    }
-
-    fn is_late_not_dead(&self, now: Instant) -> bool {
-        let behind_data = self.barrier.as_ref().is_some_and(|barrier| barrier.waits_behind_data());
-        (self.is_blocked || behind_data) && now - self.life.heard < STALLED_MAX
     }
 
     /// For the audit log.
@@ -645,40 +468,6 @@ impl Connection {
     /// Whether CONNECTED was said.
     fn was_connected(&self) -> bool {
         !self.session_id.is_empty()
-    }
-
-    /// The end, in a word.
-    async fn end(&mut self, mut ending: Ending) -> &'static str {
-        self.leave_replies();
-        if let Ending::Refused { refusal, error } = ending {
-            ending = self.tell_refusal(refusal, error).await;
-        }
-        self.say_good_bye(&ending).await;
-        ending.label()
-    }
-
-    /// The last word, flushed before the link is closed.
-    async fn say_good_bye(&mut self, ending: &Ending) {
-        self.keep_cursors().await;
-        let until = Instant::now() + LINGER;
-        if !matches!(ending, Ending::PeerClosed { .. }) {
-            self.link.push_close(ending.close_code(), ending.reason(), self.outbox.private());
-        }
-        while let Ok(false) = self.outbox.flush(&mut self.link) {
-            if tokio::time::timeout_at(until, self.link.writable()).await.is_err() {
-                return;
-            }
-        }
-        // Unread bytes at a close make the kernel send a reset, which can overtake our last word.
-        self.link.finish();
-        let (mut nothing, mut rounds) = (Vec::new(), 0);
-        while rounds < LINGER_READS && tokio::time::timeout_at(until, self.link.readable()).await.is_ok() {
-            let mut over = Instant::now() >= until;
-            match self.link.receive(&mut nothing, |inbound| over |= matches!(inbound, Inbound::Closed(_))) {
-                Received::Some | Received::Nothing if !over => rounds += 1,
-                _ => return,
-            }
-        }
     }
 }
 
