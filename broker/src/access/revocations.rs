@@ -112,7 +112,9 @@ impl Revocations {
         if known.len() >= REVOCATIONS_MAX && !known.contains(&revocation) {
             return Err(RevocationError::Full);
         }
-        if known.insert(revocation) { self.keep(&known) } else { Ok(()) }
+        known.insert(revocation);
+        // Also if it was there: the disk may have failed the last time.
+        self.keep(&known)
     }
 
     /// Takes one back; `false` if there was none.
@@ -121,7 +123,10 @@ impl Revocations {
         if !known.remove(revocation) {
             return Ok(false);
         }
-        self.keep(&known).map(|()| true)
+        self.keep(&known).map(|()| true).inspect_err(|_| {
+            // It would be back after a restart: so it still holds.
+            known.insert(revocation.clone());
+        })
     }
 
     pub(super) fn list(&self) -> Vec<Revocation> {
@@ -213,6 +218,24 @@ mod tests {
         assert!(again.remove(&all[0]).expect("room on the disk"));
         assert!(!again.remove(&all[0]).expect("nothing to write"));
         assert_eq!(Revocations::open(&path).expect("what was written").list(), all[1..]);
+    }
+
+    #[test]
+    fn what_the_disk_did_not_take_is_written_when_it_is_said_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (missing, one) = (dir.path().join("later"), member("alice", "7b"));
+        let revoked = Revocations::open(&missing.join("revocations.json")).expect("no file yet");
+        assert!(revoked.add(one.clone()).is_err());
+        assert_eq!(*revoked.without_removed(&alice()).classrooms, ["8a".into()], "it holds all the same");
+        std::fs::create_dir(&missing).expect("room on the disk");
+        revoked.add(one.clone()).expect("room on the disk");
+        assert_eq!(
+            Revocations::open(&missing.join("revocations.json")).expect("a file").list(),
+            std::slice::from_ref(&one)
+        );
+        std::fs::remove_dir_all(&missing).expect("the directory");
+        assert!(revoked.remove(&one).is_err());
+        assert_eq!(revoked.list(), [one], "what is still on the disk still holds");
     }
 
     #[test]

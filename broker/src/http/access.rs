@@ -100,7 +100,8 @@ async fn restore(door: State<Arc<Door>>, query: RawQuery, who: Who) -> Response 
         let revocation = named(&pairs, &pass)?;
         let what = revocation.to_string();
         let known = tokio::task::spawn_blocking(move || access.gatekeeper().restore(&revocation)).await;
-        match known.map_err(|_| not_kept("the task failed"))?.map_err(|error| not_added(&error))? {
+        let known = known.map_err(|_| still_held("the task failed"))?;
+        match known.map_err(|error| still_held(&error.to_string()))? {
             true => {
                 note(&door, &pass, false, what);
                 Ok(StatusCode::NO_CONTENT.into_response())
@@ -185,6 +186,11 @@ fn not_added(error: &RevocationError) -> Refusal {
         }
         _ => not_kept(&error.to_string()),
     }
+}
+
+/// Nothing was given back.
+fn still_held(reason: &str) -> Refusal {
+    refusal(code::NOT_AVAILABLE, "not kept", reason, true, "It is still revoked. Look at the disk, and try once more.")
 }
 
 /// It holds until the broker ends.
