@@ -199,9 +199,11 @@ impl Leases {
     }
 
     /// Gives what waits to the consumers in turn, up to an offset, and rings those who have something.
+    /// Nothing overtakes a message that may have to come again.
     pub(super) fn assign(&mut self, up_to: u64) {
         let mut rung = BTreeSet::new();
-        while let Some(&place) = self.waiting.first().filter(|(offset, _)| *offset <= up_to) {
+        let end = self.unsure.first().copied().unwrap_or((u64::MAX, u16::MAX));
+        while let Some(&place) = self.waiting.first().filter(|place| place.0 <= up_to && **place < end) {
             let Some(entry) = self.open.get(&place).and_then(|lease| lease.entry.as_ref()) else { break };
             if entry.has_expired() {
                 self.finish(place);

@@ -166,6 +166,21 @@ fn what_a_transaction_acknowledges_is_decided_by_the_store() {
     assert_eq!(take(&mut leases, next), [(3, 2)]);
 }
 
+#[test]
+fn what_comes_after_a_message_that_may_be_done_waits_until_that_is_known() {
+    let mut leases = leases(3, 5);
+    let consumer = join(&mut leases, Some(3));
+    let waits = join(&mut leases, Some(3));
+    assert_eq!(take(&mut leases, waits), [(2, 1)]);
+    leases.judge(waits, which(2, false), Verdict::Done);
+    assert_eq!(take(&mut leases, consumer), [(1, 1), (3, 1)]);
+    leases.begin_settling(consumer, which(1, false), Verdict::Done);
+    leases.leave(consumer);
+    assert_eq!(take(&mut leases, waits), [], "the first may still come again, and then it is the first");
+    leases.resolve((1, 0), false);
+    assert_eq!(take(&mut leases, waits), [(1, 2), (3, 2)]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Join(Option<usize>),
