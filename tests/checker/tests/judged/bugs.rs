@@ -1,0 +1,35 @@
+//! What a broker can do wrong.
+
+/// A defect of the toy broker. Each strikes once in a run, if there is an occasion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    LosesARecordAtAKill,
+    LosesTheTailAtAKillAndUsesItsOffsetsAgain,
+    LosesWhatWasSeenAtAKill,
+    ConfirmsWithoutStoring,
+    StoresWhatItRefuses,
+    StoresARetryTwice,
+    StoresTwoOfAPublisherTheOtherWayRound,
+    StoresBeforeWhatWasConfirmed,
+    SwapsNeighbours,
+    LeavesOneOut,
+    LosesOneWhereReplayBecomesLive,
+    LeavesOutTheLast,
+    RepeatsInASession,
+    RepeatsBelowTheCursor,
+    ReturnsToAnOldCursor,
+    ReturnsBeyondWhatWasSeen,
+    RepeatsWithoutSayingSo,
+    HidesAGap,
+    AltersAByte,
+    AltersAHeaderInReplay,
+    InventsAMessage,
+    LeaksIntoAnotherClass,
+    DeliversAfterARevocation,
+    DeliversToSomebodyElse,
+    StallsAReader,
+    StallsAnAnswer,
+    NeverAnswers,
+    CountsADeliveryLess,
+    CountsARecordMore,
+}
