@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use homeroom_tests::{Broker, Client, Event, Frame, History, MessageName, Random, Seen, Setup, judge};
+use homeroom_tests::{Broker, Client, Event, Frame, History, MessageName, Random, Setup, Stream, stream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +22,7 @@ async fn dump(broker: &Broker, history: &History) {
             return;
         }
         if message.header("destination") == Some(ROOM) {
-            history.note(Event::Kept { seen: Seen::of(&message) });
+            history.kept(&message);
         }
     }
 }
@@ -40,10 +40,6 @@ mod a_class_comes_back {
         (student, receipt)
     }
 
-    fn after(receipt: &Frame) -> Option<u64> {
-        receipt.need("position").rsplit(':').next()?.parse().ok()
-    }
-
     /// Publishes half of the messages, one after the other, as a service does.
     async fn publish(broker: &Broker, history: &History, numbers: std::ops::Range<usize>) {
         let mut service = Client::signed_in_over_tcp(broker, "service").await;
@@ -52,12 +48,12 @@ mod a_class_comes_back {
             let name = MessageName { publisher: "service".into(), number: number as u64 };
             let body = name.body(BODY_BYTES);
             assert_eq!(body.len(), BODY_BYTES);
-            history.asked(&name, &body);
+            history.asked(&name, ROOM, &body);
             asked.push((name, service.ask(Frame::new("SEND").with("destination", ROOM).body(body)).await));
         }
         for (name, receipt) in asked {
             let receipt = service.receipt(&receipt).await;
-            history.confirmed(&name, receipt.need("position"));
+            history.confirmed(&name, &receipt);
         }
     }
 
@@ -68,7 +64,7 @@ mod a_class_comes_back {
         let broker = Broker::start().await;
         let first_time = join_all((0..STUDENTS).map(|number| attend(&broker, number))).await;
         for (number, (student, receipt)) in first_time.into_iter().enumerate() {
-            history.note(Event::Began { reader: name(number), session: 0, after: after(&receipt) });
+            history.subscribed(&place(number, 0), &receipt);
             student.disconnect().await;
         }
         let broker = broker.stopped_and_restarted().await;
@@ -85,14 +81,15 @@ mod a_class_comes_back {
                 let (mut student, receipt) = attend(broker, number).await;
                 assert_eq!(receipt.header("resumed"), Some("true"), "{receipt}");
                 assert_eq!(receipt.header("missed"), Some("200"), "{receipt}");
-                history.note(Event::Began { reader: name(number), session: 1, after: after(&receipt) });
+                let stream = place(number, 1);
+                history.subscribed(&stream, &receipt);
                 let mut last = None;
                 for message in student.messages(MESSAGES).await {
-                    history.received(&name(number), 1, &message);
+                    history.received(&stream, &message);
                     last = Some(message);
                 }
                 student.ack(&last.expect("two hundred messages")).await;
-                history.note(Event::Finished { reader: name(number), session: 1 });
+                history.caught_up(&stream);
                 student.disconnect().await;
             }
         }))
@@ -107,7 +104,7 @@ mod a_class_comes_back {
             assert_eq!(receipt.header("missed"), Some("0"), "{receipt}");
         }
         dump(&broker, &history).await;
-        let verdict = judge(&history.events()).expect_clean("a class that came back");
+        let verdict = history.judged("a class that came back");
         assert_eq!((verdict.confirmed, verdict.received, verdict.kept), (MESSAGES, STUDENTS * MESSAGES, MESSAGES));
         let payload = (MESSAGES * BODY_BYTES) as u64;
         println!(
@@ -125,8 +122,8 @@ mod a_class_comes_back {
         (broker.setup().start().await, grown)
     }
 
-    fn name(number: usize) -> Arc<str> {
-        format!("student-{number}").into()
+    fn place(number: usize, session: u64) -> Stream {
+        stream(&format!("student-{number}"), session, ROOM)
     }
 }
 
@@ -151,7 +148,7 @@ mod killed_at_random_moments {
                 let name = MessageName { publisher: publisher.clone(), number };
                 let body = name.body(100);
                 let receipt = format!("{name}");
-                history.asked(&name, &body);
+                history.asked(&name, ROOM, &body);
                 number += 1;
                 let frame = Frame::new("SEND").with("destination", ROOM).with("receipt", receipt).body(body);
                 if client.try_send(&frame).await.is_err() {
@@ -163,26 +160,26 @@ mod killed_at_random_moments {
             assert_eq!(receipt.command, "RECEIPT", "{receipt}");
             let name = under_way.pop_front().expect("asked");
             assert_eq!(receipt.need("receipt-id"), name.to_string(), "receipts in the order asked");
-            history.confirmed(&name, receipt.need("position"));
+            history.confirmed(&name, &receipt);
         }
     }
 
     /// Reads and acknowledges every tenth until the broker is gone.
-    async fn read(mut client: Client, history: History, reader: Arc<str>, session: u64) {
+    async fn read(mut client: Client, history: History, stream: Stream) {
         let mut acknowledging = std::collections::VecDeque::new();
         let mut count = 0;
         while let Some(frame) = next_frame(&mut client).await {
             if frame.command == "RECEIPT" {
-                let offset = acknowledging.pop_front().expect("asked");
-                history.note(Event::Acknowledged { reader: reader.clone(), offset });
+                let message = acknowledging.pop_front().expect("asked");
+                history.acked(&stream, &message);
                 continue;
             }
             assert_eq!(frame.command, "MESSAGE", "{frame}");
-            history.received(&reader, session, &frame);
+            history.received(&stream, &frame);
             count += 1;
             if count % 10 == 0 {
-                acknowledging.push_back(frame.need("offset").parse().expect("an offset"));
                 let ack = Frame::new("ACK").with("id", frame.need("ack")).with("receipt", "ack");
+                acknowledging.push_back(frame);
                 if client.try_send(&ack).await.is_err() {
                     return;
                 }
@@ -213,20 +210,19 @@ mod killed_at_random_moments {
             let start = Instant::now();
             let mut broker = setup.start().await;
             slowest_start = slowest_start.max(start.elapsed());
-            history.note(Event::Up);
+            history.note("killer", Event::Up);
 
             let mut readers: Vec<JoinHandle<()>> = Vec::new();
             for number in 0..READERS {
-                let reader: Arc<str> = format!("reader-{number}").into();
-                let mut client = Client::signed_in(&broker, &reader).await;
+                let reader = stream(&format!("reader-{number}"), session, ROOM);
+                let mut client = Client::signed_in(&broker, &reader.reader).await;
                 let headers = [("durable", "true"), ("ack", "client")];
                 let receipt = client.subscribe("quiz", ROOM, &headers).await;
-                let after = receipt.need("position").rsplit(':').next().and_then(|offset| offset.parse().ok());
-                history.note(Event::Began { reader: reader.clone(), session, after });
+                history.subscribed(&reader, &receipt);
                 for message in client.set_aside() {
-                    history.received(&reader, session, &message);
+                    history.received(&reader, &message);
                 }
-                readers.push(tokio::spawn(read(client, history.clone(), reader, session)));
+                readers.push(tokio::spawn(read(client, history.clone(), reader)));
             }
             let mut publishers = Vec::new();
             for (index, number) in numbers.iter().enumerate() {
@@ -237,7 +233,7 @@ mod killed_at_random_moments {
             // The fault comes at a random moment: this is the fault's clock, not a wait for something.
             sleep(Duration::from_millis(random.between(5, 300))).await;
             broker.kill().await;
-            history.note(Event::Down);
+            history.note("killer", Event::Down);
             for (publisher, number) in publishers.into_iter().zip(&mut numbers) {
                 *number = publisher.await.expect("the publisher ended well");
             }
@@ -247,10 +243,10 @@ mod killed_at_random_moments {
         }
         let broker = setup.start().await;
         dump(&broker, &history).await;
-        let verdict = judge(&history.events()).expect_clean("kill -9 under load");
+        let verdict = history.judged("kill -9 under load");
         println!(
             "{cycles} kills: {} asked, {} confirmed, {} kept, {} delivered, 0 confirmed lost; slowest start {slowest_start:?}",
-            verdict.asked, verdict.confirmed, verdict.kept, verdict.received
+            verdict.sent, verdict.confirmed, verdict.kept, verdict.received
         );
         assert!(verdict.confirmed as u64 > cycles * 20, "too little was confirmed to say anything");
     }

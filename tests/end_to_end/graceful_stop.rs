@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, Event, Frame, Heard, History, MessageName, Seen, judge};
+use homeroom_tests::{Broker, Client, Frame, Heard, History, MessageName};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ async fn receipts_are_finished_and_everybody_is_told_to_come_back() {
     for number in 0..500 {
         let name = MessageName { publisher: "teacher".into(), number };
         let body = name.body(100);
-        history.asked(&name, &body);
+        history.asked(&name, "/topic/7b", &body);
         let frame = Frame::new("SEND").with("destination", "/topic/7b").with("receipt", name.to_string());
         teacher.send(&frame.body(body)).await;
         under_way.push_back(name);
@@ -35,7 +35,7 @@ async fn receipts_are_finished_and_everybody_is_told_to_come_back() {
             Heard::Frame(frame) if frame.command == "RECEIPT" => {
                 let name = under_way.pop_front().expect("asked");
                 assert_eq!(frame.need("receipt-id"), name.to_string());
-                history.confirmed(&name, frame.need("position"));
+                history.confirmed(&name, &frame);
             }
             Heard::Closed(close) => break close,
             _ => {}
@@ -60,9 +60,9 @@ async fn receipts_are_finished_and_everybody_is_told_to_come_back() {
         if message.need("message-id").ends_with(&format!("@{end}")) {
             break;
         }
-        history.note(Event::Kept { seen: Seen::of(&message) });
+        history.kept(&message);
     }
-    let verdict = judge(&history.events()).expect_clean("a graceful stop");
+    let verdict = history.judged("a graceful stop");
     println!("stopped within {took:?} with {} of 500 confirmed", verdict.confirmed);
 }
 

@@ -1,8 +1,13 @@
-//! What every actor asked, was told and saw, in the order it happened.
+//! What every actor asked, was told and saw, in the words of the checker.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use homeroom_checker::{Digest, Event, Recorder, Seen, Stream, Verdict};
 
 use crate::frame::Frame;
+
+/// The headers of a MESSAGE that are the same for everybody who reads it.
+const STABLE: [&str; 7] = ["destination", "offset", "epoch", "timestamp", "user-id", "content-type", "content-length"];
 
 /// A message's name, unique by construction: its publisher and that publisher's count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,143 +42,90 @@ impl std::fmt::Display for MessageName {
     }
 }
 
-/// A message that came to somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The log's incarnation.
-    pub epoch: Arc<str>,
-    /// Its place in the log.
-    pub offset: u64,
-    /// Which message it was.
-    pub name: MessageName,
-    /// A digest of the body.
-    pub digest: u64,
-    /// Whether it was announced as a repeat.
-    pub redelivered: bool,
-    /// Whether it announced that something before it is gone.
-    pub gap: bool,
-}
-
-impl Seen {
-    /// As a MESSAGE says it.
-    pub fn of(message: &Frame) -> Self {
-        Self {
-            epoch: message.need("epoch").into(),
-            offset: message.need("offset").parse().expect("offset is a number"),
-            name: MessageName::of_body(message.text()),
-            digest: digest(message.text()),
-            redelivered: message.header("redelivered") == Some("true"),
-            gap: message.header("gap").is_some(),
-        }
-    }
-}
-
-/// One thing that happened. All of a history is about one log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A publisher sent a message.
-    Asked {
-        /// Which.
-        name: MessageName,
-        /// A digest of its body.
-        digest: u64,
-    },
-    /// The publisher holds its RECEIPT.
-    Confirmed {
-        /// Which.
-        name: MessageName,
-        /// The log's incarnation.
-        epoch: Arc<str>,
-        /// Its place in the log.
-        offset: u64,
-    },
-    /// The publisher was told that it is not stored.
-    Refused {
-        /// Which.
-        name: MessageName,
-    },
-    /// A reader began a session, after this offset (exclusive), or at an unknown place.
-    Began {
-        /// The durable subscription, or any name of a reader that comes once.
-        reader: Arc<str>,
-        /// Counts the reader's connections.
-        session: u64,
-        /// The offset behind which it starts; `None` when the log was new or the place unknown.
-        after: Option<u64>,
-    },
-    /// A reader got a message.
-    Received {
-        /// The reader.
-        reader: Arc<str>,
-        /// Its connection.
-        session: u64,
-        /// The message.
-        seen: Seen,
-    },
-    /// The reader holds the RECEIPT of its cumulative acknowledgement.
-    Acknowledged {
-        /// The reader.
-        reader: Arc<str>,
-        /// All up to this offset.
-        offset: u64,
-    },
-    /// The reader stopped at the head of the log with nothing more to come.
-    Finished {
-        /// The reader.
-        reader: Arc<str>,
-        /// Its connection.
-        session: u64,
-    },
-    /// The broker was killed or ended.
-    Down,
-    /// It listens again.
-    Up,
-    /// In the end, a reader of the whole log found this.
-    Kept {
-        /// The message.
-        seen: Seen,
-    },
-}
-
 /// A history that many actors write.
-#[derive(Clone, Default)]
-pub struct History(Arc<Mutex<Vec<Event>>>);
+#[derive(Clone, Debug, Default)]
+pub struct History(Recorder);
 
 impl History {
     /// Writes an event down, now.
-    pub fn note(&self, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    pub fn note(&self, actor: &str, event: Event) {
+        self.0.note(actor, event);
     }
 
     /// Notes a SEND before it goes out.
-    pub fn asked(&self, name: &MessageName, body: &str) {
-        self.note(Event::Asked { name: name.clone(), digest: digest(body) });
+    pub fn asked(&self, name: &MessageName, destination: &str, body: &str) {
+        let (log, digest) = (log_of(destination), Digest::of(body.as_bytes()));
+        self.note(&name.publisher, Event::Send { id: name.to_string().into(), log, digest });
     }
 
     /// Notes a SEND's RECEIPT.
-    pub fn confirmed(&self, name: &MessageName, position: &str) {
-        let (epoch, offset) = parse_position(position);
-        self.note(Event::Confirmed { name: name.clone(), epoch, offset });
+    pub fn confirmed(&self, name: &MessageName, receipt: &Frame) {
+        let at = receipt.need("position").parse().expect("a position");
+        self.note(&name.publisher, Event::Stored { id: name.to_string().into(), at });
+    }
+
+    /// Notes the RECEIPT of a durable SUBSCRIBE.
+    pub fn subscribed(&self, stream: &Stream, receipt: &Frame) {
+        let after = Some(receipt.need("position").parse().expect("a position"));
+        self.note(&stream.reader, Event::Subscribed { stream: stream.clone(), after, durable: true });
     }
 
     /// Notes a MESSAGE.
-    pub fn received(&self, reader: &str, session: u64, message: &Frame) {
-        self.note(Event::Received { reader: reader.into(), session, seen: Seen::of(message) });
+    pub fn received(&self, stream: &Stream, message: &Frame) {
+        let redelivered = message.header("redelivered") == Some("true");
+        let gap = message.header("gap").is_some();
+        let event = Event::Message { stream: stream.clone(), seen: seen(message), redelivered, gap };
+        self.note(&stream.reader, event);
     }
 
-    /// All so far, in order.
-    pub fn events(&self) -> Vec<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Notes the RECEIPT of a cumulative ACK of a message.
+    pub fn acked(&self, stream: &Stream, message: &Frame) {
+        self.note(&stream.reader, Event::Acked { stream: stream.clone(), through: position_of(message) });
+    }
+
+    /// Notes that a reader has all there is.
+    pub fn caught_up(&self, stream: &Stream) {
+        self.note(&stream.reader, Event::CaughtUp { stream: stream.clone() });
+    }
+
+    /// Notes what somebody who reads everything found in the end.
+    pub fn kept(&self, message: &Frame) {
+        let log = log_of(message.need("destination"));
+        self.note("auditor", Event::Kept { log, seen: seen(message) });
+    }
+
+    /// Whether the promises were kept.
+    ///
+    /// # Panics
+    /// With the proofs, when one was not.
+    pub fn judged(&self, what: &str) -> Verdict {
+        homeroom_checker::judge(&self.0.entries()).expect_clean(what)
     }
 }
 
-/// The parts of `epoch:offset`.
-pub(crate) fn parse_position(position: &str) -> (Arc<str>, u64) {
-    let (epoch, offset) = position.split_once(':').unwrap_or_else(|| panic!("no position: {position:?}"));
-    (epoch.into(), offset.parse().unwrap_or_else(|_| panic!("no position: {position:?}")))
+/// A reader of a destination on one connection.
+pub fn stream(reader: &str, session: u64, destination: &str) -> Stream {
+    Stream { reader: reader.into(), session, log: log_of(destination) }
 }
 
-/// FNV-1a: enough to notice one changed byte.
-pub(crate) fn digest(body: &str) -> u64 {
-    body.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// All channels of a classroom share a log.
+fn log_of(destination: &str) -> Arc<str> {
+    let mut segments = destination.trim_start_matches('/').split('/');
+    let (kind, name) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    format!("{kind}/{name}").into()
+}
+
+fn position_of(message: &Frame) -> homeroom_checker::Position {
+    let (_, position) = message.need("message-id").rsplit_once('@').expect("a log and a position");
+    position.parse().expect("a position")
+}
+
+fn seen(message: &Frame) -> Seen {
+    let stable: Vec<_> = STABLE.iter().map(|name| message.header(name).unwrap_or_default()).collect();
+    Seen {
+        at: position_of(message),
+        id: MessageName::of_body(message.text()).to_string().into(),
+        digest: Digest::of(message.text().as_bytes()),
+        rest: Some(Digest::of(stable.join("\n").as_bytes())),
+    }
 }

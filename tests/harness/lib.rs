@@ -4,8 +4,7 @@
 //!   broker    a real process on port 0, with its data directory, its memory and its signals
 //!   stomp     a client that can do what libraries cannot: withhold a Pong, send half a frame
 //!   sockjs    a session of SockJS, request by request
-//!   history   what every actor asked, was told and saw, in one order
-//!   judge     says whether a history keeps the promises, and which events prove that it does not
+//!   history   what every actor asked, was told and saw; `checker/` says whether that keeps the promises
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   school    a broker where everybody shows who they are
 //!   wait      waits for an event, never for a time
@@ -19,7 +18,6 @@ mod clients;
 mod frame;
 mod history;
 mod http;
-mod judge;
 mod random;
 mod school;
 mod sockjs;
@@ -33,9 +31,9 @@ pub use authority::{Authority, shown};
 pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
 pub use clients::{Script, node, node_client, node_trusting, python, python_trusting, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
-pub use history::{Event, History, MessageName, Seen};
+pub use history::{History, MessageName, stream};
+pub use homeroom_checker::{Event, Stream};
 pub use http::{Answer, exchange, get, metric, post, request, try_get};
-pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
 pub use sockjs::{Sockjs, array};
 pub use stomp::{Client, Close, Heard, Pongs};
