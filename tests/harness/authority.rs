@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::canaries::canary;
+
 /// An authority, and the connector of those who trust it.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -45,6 +47,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "the tests' broker");
         change(&mut params);
         let issued = params.signed_by(&own, &self.issuer).expect("a signature");
+        own.serialize_pem().lines().filter(|line| !line.starts_with('-')).for_each(canary);
         // As careful operators do: nobody reads half a file.
         for (path, text) in [(certificate, issued.pem()), (key, own.serialize_pem())] {
             let new = path.with_extension("new");

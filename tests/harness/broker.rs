@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::authority::Authority;
+use crate::canaries::{canary, leaks};
 use crate::tunnel::Tunnel;
 use crate::wait::within;
 
@@ -40,7 +41,7 @@ pub struct Addresses {
     pub management: String,
 }
 
-/// A running broker. Killed when dropped.
+/// A running broker. Killed when dropped, and then its log, at TRACE, may hold nothing that was sent or shown to it.
 pub struct Broker {
     setup: Setup,
     process: Child,
@@ -68,7 +69,8 @@ impl Default for Setup {
         directory.disable_cleanup(std::env::var_os("HOMEROOM_KEEP").is_some());
         let data = directory.path().join("data");
         // Tests are refused again and again, and nobody waits for that unless a test says so.
-        let environment = vec![("HOMEROOM__DELIVERY__REFUSAL_DELAY_MAX".to_owned(), "0s".to_owned())];
+        let environment = [("DELIVERY__REFUSAL_DELAY_MAX", "0s"), ("LOG__FILTER", "trace")];
+        let environment = environment.map(|(name, value)| (format!("HOMEROOM__{name}"), value.to_owned())).to_vec();
         let (config, flags) = (String::new(), Vec::new());
         let setup =
             Self { directory: Arc::new(directory), data, config, flags, environment, authority: None, tunnels: false };
@@ -81,6 +83,8 @@ impl Setup {
     /// With this text as `homeroom.toml`, after what was given before.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
+        // Nothing that the log may show is set in these lines.
+        toml.lines().filter(|line| line.trim_start().starts_with("secret")).for_each(canary);
         self.config.push_str(toml);
         self.config.push('\n');
         self
@@ -119,6 +123,9 @@ impl Setup {
     /// With an environment variable.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
+        if name.ends_with("SECRET") {
+            canary(value);
+        }
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -165,7 +172,7 @@ impl Setup {
                 command.args([flag, "127.0.0.1:0"]);
             }
         }
-        command.args(&self.flags).envs(self.environment.iter().cloned());
+        command.args(&self.flags).envs(self.environment.iter().cloned()).env_remove("RUST_LOG");
         command.current_dir(self.directory.path()).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(stderr.expect("a file for standard error")).kill_on_drop(true);
         let mut process = command.spawn().expect("the broker's binary runs");
@@ -181,7 +188,9 @@ impl Setup {
             }
             None => {
                 let status = within("the broker's end", START_DEADLINE, process.wait()).await;
-                Err(Refused { status: status.expect("a status"), stderr: self.stderr() })
+                let refused = Refused { status: status.expect("a status"), stderr: self.stderr() };
+                assert_eq!(leaks(&refused.stderr), [""; 0]);
+                Err(refused)
             }
         }
     }
@@ -342,6 +351,9 @@ impl Drop for Broker {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("── the broker's standard error ──\n{}──", self.stderr());
+        } else {
+            // It is at TRACE, and holds none of what the test sent or showed.
+            assert_eq!(leaks(&self.stderr()), [""; 0]);
         }
     }
 }

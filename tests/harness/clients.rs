@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::canaries::canary_script;
 use crate::wait::{DEADLINE, within};
 
 /// A running script. Killed when dropped.
@@ -129,6 +130,10 @@ impl Script {
 }
 
 fn start(program: &Path, script: &Path, arguments: &[&str], advice: &str, authority: Option<&Path>) -> Script {
+    let own = script.parent().expect("a script is in a folder");
+    for source in [own.to_owned(), clients().join("conversation")].iter().flat_map(|folder| sources(folder)) {
+        canary_script(&source);
+    }
     let mut command = Command::new(program);
     if let Some(authority) = authority {
         // Node's own variable, and that of the Python scripts here.
@@ -141,6 +146,13 @@ fn start(program: &Path, script: &Path, arguments: &[&str], advice: &str, author
     let input = process.stdin.take().expect("piped");
     let output = BufReader::new(process.stdout.take().expect("piped")).lines();
     Script { name: script.display().to_string(), process, input, output }
+}
+
+/// The scripts in a folder.
+fn sources(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let scripts = files.filter(|path| path.extension().is_some_and(|end| end == "js" || end == "py"));
+    scripts.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
 }
 
 fn clients() -> PathBuf {

@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::canaries::{canary, canary_request};
 use crate::wait::{DEADLINE, within};
 
 /// What a server answered.
@@ -61,6 +62,7 @@ pub async fn post(address: &str, path: &str, headers: &[(&str, &str)], body: imp
 
 /// The bytes of a request after whose answer the connection is closed.
 pub fn request(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    canary_request(path, headers, body);
     let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     let given = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     if !given("host") {
@@ -109,6 +111,8 @@ fn parse(text: &str) -> io::Result<Answer> {
     let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no HTTP: {text:?}")))?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { join_chunks(body) } else { body.to_owned() };
+    let made = serde_json::from_str::<serde_json::Value>(&body).ok();
+    made.as_ref().and_then(|made| made["ticket"].as_str()).into_iter().for_each(canary);
     Ok(Answer { status, head: head.to_owned(), body })
 }
 

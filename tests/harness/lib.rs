@@ -7,6 +7,7 @@
 //!   history   what every actor asked, was told and saw; `checker/` says whether that keeps the promises
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   school    a broker where everybody shows who they are
+//!   canaries  what was sent or shown, which no log may hold
 //!   wait      waits for an event, never for a time
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod authority;
 mod broker;
+mod canaries;
 mod clients;
 mod frame;
 mod history;
@@ -29,6 +31,7 @@ mod websocket;
 
 pub use authority::{Authority, shown};
 pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
+pub use canaries::{canary, leaks};
 pub use clients::{Script, node, node_client, node_trusting, python, python_trusting, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{History, MessageName, stream};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
+use crate::canaries::canary_frame;
 use crate::frame::{Dialect, Frame, FrameReader, Part};
 use crate::stream::HttpStream;
 
@@ -71,6 +72,7 @@ impl Sockjs {
     /// # Panics
     /// When it is not taken.
     pub async fn say(&self, frame: &Frame) {
+        canary_frame(frame);
         let (status, reason) = self.send(&list(frame)).await;
         assert_eq!(status, 204, "{frame} was not taken: {reason}");
     }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::broker::Broker;
+use crate::canaries::canary_frame;
 use crate::frame::{Dialect, Frame, FrameReader, Part};
 use crate::wait::{DEADLINE, within};
 use crate::websocket::{Opcode, Piece, WebSocket};
@@ -194,6 +195,7 @@ impl Client {
     /// # Errors
     /// The socket's.
     pub async fn try_send(&mut self, frame: &Frame) -> std::io::Result<()> {
+        canary_frame(frame);
         let bytes = frame.encode(self.dialect);
         self.try_send_bytes(&bytes).await
     }

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::canaries::canary_request;
 use crate::wait::{DEADLINE, within};
 
 /// An answer whose body may not end.
@@ -70,6 +71,7 @@ impl HttpStream {
         headers: &[(&str, &str)],
         body: &str,
     ) -> TcpStream {
+        canary_request(path, headers, body.as_bytes());
         let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
         let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{length}{more}\r\n{body}");

@@ -36,9 +36,10 @@ impl Permit {
     }
 
     /// When it is to be looked at next.
-    pub(super) fn look_at(&self) -> Option<Instant> {
+    pub(super) fn look_at(&self, now: Instant) -> Option<Instant> {
         let expires = self.pass.expires_at()?;
-        let warning = expires.checked_sub(WARNING).filter(|_| !self.warned);
+        // Where nobody listens to the warning it stays unsaid, and is not due again and again.
+        let warning = expires.checked_sub(WARNING).filter(|at| !self.warned && *at > now);
         Some(warning.unwrap_or(expires))
     }
 }

@@ -440,7 +440,7 @@ impl Connection {
         let repeat = self.subscriptions.iter().flat_map(|known| &known.repeats).filter(|due| due.page.is_none());
         let repeat = repeat.map(|due| due.at).min().filter(|_| !self.is_blocked);
         let frame = self.frame_since.map(|_| now + FRAME_SECOND);
-        let permit = self.permit.as_ref().and_then(|permit| permit.look_at());
+        let permit = self.permit.as_ref().and_then(|permit| permit.look_at(now));
         let due = [session, phase, ping, repeat, frame, permit, Some(self.look_after_life_at(now))];
         due.into_iter().flatten().min().unwrap_or(far).min(far)
     }
