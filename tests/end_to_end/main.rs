@@ -53,6 +53,7 @@ mod takeover;
 mod transactions;
 
 mod access;
+mod access_changes;
 mod access_files;
 mod commands_sign_in;
 mod crash;

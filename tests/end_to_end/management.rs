@@ -52,7 +52,8 @@ async fn elsewhere_figures_are_for_admins_and_for_what_collects_them() {
     }
     let setup = setup.environment("HOMEROOM__ACCESS__KEYS", &keys).environment("HOMEROOM__ACCESS__USERS", &users);
     let broker = setup.environment("HOMEROOM__LOG__AUDIT", &audit).start().await;
-    let basic = |user: &str| format!("Basic {}", data_encoding::BASE64.encode(format!("{user}:correct horse").as_bytes()));
+    let basic =
+        |user: &str| format!("Basic {}", data_encoding::BASE64.encode(format!("{user}:correct horse").as_bytes()));
     for (authorization, expected) in [
         (String::new(), 401),
         ("Bearer a.b.c".to_owned(), 401),

@@ -34,10 +34,10 @@ use axum::routing::any;
 use homeroom_protocol::{self as stomp, Version};
 
 use self::body::Intake;
+pub(crate) use self::guest::credentials;
 use self::openapi::{Api, Route};
 pub use self::origin::Origins;
 use self::page::is_known as known_tag;
-pub(crate) use self::guest::credentials;
 pub(crate) use self::problem::Problem;
 pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;

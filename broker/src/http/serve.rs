@@ -78,7 +78,15 @@ impl Site {
     pub fn public(door: Arc<Door>, deadlines: Deadlines, proxies: Proxies) -> Arc<Site> {
         let (routes, shutdown) = (TowerToHyperService::new(routes(door.clone())), door.services.shutdown.clone());
         let announced = door.services.settings.proxies.proxy_protocol.contains(&Listener::Http);
-        Arc::new(Site { routes, door: Some(door), origins: Origins::default(), deadlines, shutdown, proxies, announced })
+        Arc::new(Site {
+            routes,
+            door: Some(door),
+            origins: Origins::default(),
+            deadlines,
+            shutdown,
+            proxies,
+            announced,
+        })
     }
 
     /// A listener that answers these routes only, to whoever asks for a host of `origins`; `there_is` names the routes to

@@ -8,8 +8,8 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, HostName, LogFormat, ManagementAsks, Origin, Proxies,
-    Sockjs, Start, Tls, Unprefixed, WebSocketPath,
+    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, HostName, LogFormat, ManagementAsks,
+    Origin, Proxies, Sockjs, Start, Tls, Unprefixed, WebSocketPath,
 };
 
 const KIB: u64 = 1 << 10;
