@@ -57,7 +57,7 @@ impl Listener {
         Listener { client, stream, ticket: made["ticket"].as_str().expect("a text").to_owned() }
     }
 
-    async fn is_gone(mut self, broker: &Broker) {
+    async fn ends(mut self, broker: &Broker) {
         let start = Instant::now();
         let error = self.client.error().await;
         assert_eq!((error.header("code"), error.header("retryable")), (Some("103"), Some("false")), "{error}");
@@ -95,13 +95,13 @@ async fn a_new_password_or_key_ends_what_rests_on_the_old_one_and_nothing_else()
     let mut by_token = Listener::new(&broker, &[("passcode", &token)], &format!("Bearer {token}")).await;
 
     made(&office, &["user", "passwd", "alice", "--password-stdin", "--file", &users], "battery staple\n").await;
-    alice.is_gone(&broker).await;
+    alice.ends(&broker).await;
     assert_eq!(ask(&broker, "GET", PAGE, &basic("alice", "correct horse")).await.0, 401);
     assert_eq!(ask(&broker, "GET", PAGE, &basic("alice", "battery staple")).await.0, 200);
 
     made(&office, &["key", "remove", "quiz", "--file", &keys], "").await;
     let newer = made(&office, &add, "").await;
-    service.is_gone(&broker).await;
+    service.ends(&broker).await;
     assert_eq!(ask(&broker, "GET", PAGE, &format!("Bearer {key}")).await.0, 401);
     eventually("the new key", SOON, async || {
         (ask(&broker, "GET", PAGE, &format!("Bearer {newer}")).await.0 == 200).then_some(())
@@ -155,14 +155,14 @@ async fn a_new_secret_or_public_key_is_taken_from_its_file_and_a_bad_one_is_not(
     bob.stays("the old key holds").await;
 
     exchange_key("second");
-    bob.is_gone(&broker).await;
+    bob.ends(&broker).await;
     alice.stays("of another key").await;
     assert_eq!(ask(&broker, "GET", PAGE, &format!("Bearer {by_key}")).await.0, 401);
     let newer = token("bob", &["--key", "second.key"]).await;
     assert_eq!(ask(&broker, "GET", PAGE, &format!("Bearer {newer}")).await.0, 200);
 
     std::fs::write(office.join("secret"), secret("the second")).expect("a new secret");
-    alice.is_gone(&broker).await;
+    alice.ends(&broker).await;
     assert_eq!(ask(&broker, "GET", PAGE, &format!("Bearer {by_secret}")).await.0, 401);
     assert_eq!(ask(&broker, "GET", PAGE, &format!("Bearer {}", token("alice", &[]).await)).await.0, 200);
 }

@@ -92,7 +92,7 @@ impl Verifier {
 
     /// Reads the files again that have changed; says whether a new key holds.
     pub fn look(&self) -> bool {
-        self.files.iter().fold(false, |changed, file| file.look() || changed)
+        self.files.iter().filter(|file| file.look()).count() > 0
     }
 
     /// Whether a token that was accepted rests on a key that still holds. One of an address stays until it expires: an
