@@ -8,6 +8,7 @@
 //!   judge     says whether a history keeps the promises, and which events prove that it does not
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   school    a broker where everybody shows who they are
+//!   stranger  somebody who says nothing, or half of something, before CONNECT
 //!   wait      waits for an event, never for a time
 //! ```
 //!
@@ -24,6 +25,7 @@ mod random;
 mod school;
 mod sockjs;
 mod stomp;
+mod stranger;
 mod stream;
 mod tunnel;
 mod wait;
@@ -39,6 +41,7 @@ pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
 pub use sockjs::{Sockjs, array};
 pub use stomp::{Client, Close, Heard, Pongs};
+pub use stranger::{Said, Stranger};
 pub use stream::HttpStream;
 pub use tunnel::Tunnel;
 pub use wait::{DEADLINE, eventually, within};
