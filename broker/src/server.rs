@@ -155,9 +155,11 @@ impl Listeners {
         let door = Door::new(services.clone(), Origins::new(allowed, settings.http.hosts.clone(), loopback_only));
         let site = Site::public(door, parts::deadlines(settings), parts::proxies(settings));
         tasks.spawn(serve_http(self.http, ways_in.of(Listener::Http), site, services.clone()));
-        if let Some(listener) = self.management {
+        if let (Some(listener), Some(address)) = (self.management, settings.listen.management) {
             let routes = admin::routes(services.clone());
-            let site = Site::plain(routes, admin::THERE_IS, parts::deadlines(settings), services.shutdown.clone());
+            let origins = Origins::of_operators(&settings.http.hosts, address.ip());
+            let shutdown = services.shutdown.clone();
+            let site = Site::plain(routes, admin::THERE_IS, origins, parts::deadlines(settings), shutdown);
             tasks.spawn(serve_http(listener, ways_in.of(Listener::Management), site, services.clone()));
         }
         if let Some(listener) = self.stomp {

@@ -53,12 +53,14 @@ mod takeover;
 mod transactions;
 
 mod access;
+mod access_changes;
 mod access_files;
 mod commands_sign_in;
 mod crash;
 mod crash_queue;
 mod disk_full;
 mod graceful_stop;
+mod management;
 mod operations;
 mod slow_reader;
 

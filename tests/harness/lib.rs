@@ -7,7 +7,11 @@
 //!   history   what every actor asked, was told and saw; `checker/` says whether that keeps the promises
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   school    a broker where everybody shows who they are
+<<<<<<< HEAD
 //!   canaries  what was sent or shown, which no log may hold
+=======
+//!   stranger  somebody who says nothing, or half of something, before CONNECT
+>>>>>>> rest
 //!   wait      waits for an event, never for a time
 //! ```
 //!
@@ -24,6 +28,7 @@ mod random;
 mod school;
 mod sockjs;
 mod stomp;
+mod stranger;
 mod stream;
 mod tunnel;
 mod wait;
@@ -40,6 +45,7 @@ pub use http::{Answer, exchange, get, metric, post, request, try_get};
 pub use random::Random;
 pub use sockjs::{Sockjs, array};
 pub use stomp::{Client, Close, Heard, Pongs};
+pub use stranger::{Said, Stranger};
 pub use stream::HttpStream;
 pub use tunnel::Tunnel;
 pub use wait::{DEADLINE, eventually, within};

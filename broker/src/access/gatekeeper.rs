@@ -109,16 +109,19 @@ impl Gatekeeper {
 
     /// Takes for everybody what `now` says of them; whoever it does not know any more is sent away.
     pub fn look_at_everybody(&self, now: impl Fn(&Principal) -> Option<Principal>) {
-        for pass in self.everybody() {
-            let known = pass.principal();
-            match now(&known).map(Arc::new) {
-                Some(principal) if principal == known => {}
-                Some(principal) => match self.grants(&principal) {
-                    Ok(grants) => pass.change(principal, grants),
-                    Err(_) => pass.revoke(),
-                },
-                None => pass.revoke(),
-            }
+        self.everybody().iter().for_each(|pass| self.look_at(pass, &now));
+    }
+
+    /// The same for one.
+    pub fn look_at(&self, pass: &Pass, now: impl Fn(&Principal) -> Option<Principal>) {
+        let known = pass.principal();
+        match now(&known).map(Arc::new) {
+            Some(principal) if principal == known => {}
+            Some(principal) => match self.grants(&principal) {
+                Ok(grants) => pass.change(principal, grants),
+                Err(_) => pass.revoke(),
+            },
+            None => pass.revoke(),
         }
     }
 

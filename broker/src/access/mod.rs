@@ -66,7 +66,9 @@ impl Access {
         bell: Arc<Bell>,
     ) -> Result<Arc<Pass>, Refusal> {
         let principal = self.authenticator.authenticate(credentials, from).await;
-        self.gatekeeper.admit(principal.map_err(|denied| denied_refusal(&denied))?, client, bell)
+        let pass = self.gatekeeper.admit(principal.map_err(|denied| denied_refusal(&denied))?, client, bell)?;
+        self.holds_still(&pass)?;
+        Ok(pass)
     }
 
     /// Takes newer credentials of the same person.
@@ -75,7 +77,15 @@ impl Access {
     /// Credentials that let nobody in, or somebody else.
     pub async fn renew(&self, pass: &Pass, credentials: Credentials, from: IpAddr) -> Result<(), Refusal> {
         let principal = self.authenticator.authenticate(credentials, from).await;
-        self.gatekeeper.renew(pass, principal.map_err(|denied| denied_refusal(&denied))?)
+        self.gatekeeper.renew(pass, principal.map_err(|denied| denied_refusal(&denied))?)?;
+        self.holds_still(pass)
+    }
+
+    /// Files may have changed between the look at somebody's proof and the listing of the pass, and everybody who was
+    /// listed may have been looked at meanwhile. Whoever is listed now and looked at once more was not overlooked.
+    fn holds_still(&self, pass: &Pass) -> Result<(), Refusal> {
+        self.gatekeeper.look_at(pass, |principal| self.authenticator.again(principal));
+        pass.check()
     }
 
     /// A text that lets the same person in once, for where no header can be sent.

@@ -1,11 +1,19 @@
 //! Windows for operators, on a listener of their own: health and metrics.
 //! Everything here only looks.
+//!
+//! | Request | Who may ask |
+//! | --- | --- |
+//! | `/health/live`, `/health/ready` | anybody: load balancers show nothing |
+//! | `/metrics` | on loopback anybody; elsewhere an admin, or who has the role `metrics` |
+
+mod figures;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use homeroom_storage::Health;
@@ -18,10 +26,12 @@ pub const THERE_IS: &str =
 
 /// Everything the management listener answers.
 pub fn routes(services: Arc<Services>) -> Router {
+    let guard = middleware::from_fn_with_state(services.clone(), figures::guard);
     Router::new()
+        .route("/metrics", get(metrics))
+        .route_layer(guard)
         .route("/health/live", get(async || "live\n"))
         .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
         .with_state(services)
 }
 

@@ -87,7 +87,7 @@ impl Authenticator {
     }
 
     async fn keep_looking(self: &Arc<Self>) {
-        if self.users.is_none() && self.keys.is_none() {
+        if self.users.is_none() && self.keys.is_none() && !self.tokens.has_files() {
             return;
         }
         let mut looks = tokio::time::interval(LOOKED_AT_EVERY);
@@ -103,12 +103,13 @@ impl Authenticator {
     pub fn look(&self) {
         let users = self.users.as_ref().is_some_and(Users::look);
         let keys = self.keys.as_ref().is_some_and(Keys::look);
-        if users || keys {
+        let signers = self.tokens.look();
+        if users || keys || signers {
             self.changes.send_modify(|count| *count += 1);
         }
     }
 
-    /// Changes whenever a file of users or keys said something new: who was let in before may not be any more.
+    /// Changes whenever a file of users, keys or signers of tokens said something new: who was let in before may not be any more.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -152,8 +153,9 @@ impl Authenticator {
     }
 
     fn of_ticket(&self, ticket: &Secret, now: SystemTime) -> Result<Principal, Denied> {
-        let principal = self.tickets.redeem(ticket.expose()).ok_or(Denied::Ticket)?;
-        // It was asked for with a token, and does not outlive that.
+        let issued = self.tickets.redeem(ticket.expose()).ok_or(Denied::Ticket)?;
+        // It was asked for with a token, a password or a key, and does not outlive that.
+        let principal = self.again(&issued).ok_or(Denied::Ticket)?;
         if principal.expires.is_some_and(|expires| expires <= now) { Err(Denied::Expired) } else { Ok(principal) }
     }
 
@@ -167,10 +169,10 @@ impl Authenticator {
     /// What is said now of somebody who was let in; `None` if they would not be any more. To be asked after
     /// [`Authenticator::changes`].
     pub fn again(&self, principal: &Principal) -> Option<Principal> {
-        match (principal.source, principal.user.as_deref()) {
-            (Source::Users, Some(user)) => self.users.as_ref()?.current(user),
-            (Source::Keys, Some(name)) => self.keys.as_ref()?.current(name),
-            _ => Some(principal.clone()),
+        match principal.source {
+            Source::Users => self.users.as_ref()?.current(principal),
+            Source::Keys => self.keys.as_ref()?.current(principal),
+            Source::Proof => self.tokens.still_accepts(principal).then(|| principal.clone()),
         }
     }
 

@@ -5,7 +5,7 @@
 //! | `credentials` | what somebody brings along |
 //! | `authenticator` | all that can be said of it, in one place |
 //! | `users` `keys` `token` `tickets` | the four ways to show who one is |
-//! | `principal` | who has shown that |
+//! | `principal` | who has shown that, and what it rests on |
 //! | `denied` | why not |
 //! | `files` `register` `watched` | files: read safely, changed in one step, read again |
 //! | `identity` | whom a connection names |
@@ -37,7 +37,7 @@ pub use self::credentials::Credentials;
 pub use self::denied::Denied;
 pub use self::files::{Fault, private_text};
 pub use self::identity::Identity;
-pub use self::principal::{Principal, Source};
+pub use self::principal::{Basis, Principal, Source};
 pub use self::secret::Secret;
 pub use self::tally::{Proof, Tally};
 pub use self::tickets::{LASTS as TICKET_LASTS, TicketError, Tickets};

@@ -1,7 +1,10 @@
 //! What is known of a person or service once it has shown who it is.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use aws_lc_rs::digest;
 
 /// A person or service that has shown who it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +25,14 @@ pub struct Principal {
     pub proof: Option<Arc<str>>,
     /// Who says all this.
     pub source: Source,
+    /// On what it rests; none where nothing is watched that could change.
+    pub basis: Option<Basis>,
 }
+
+/// What a proof rests on: a password, a service's key, the key that signed a token. Compared and never shown; when it
+/// changes, whoever was let in by it is sent away.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Basis([u8; 32]);
 
 /// Where it is written what somebody is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +44,21 @@ pub enum Source {
     Users,
     /// The file of keys.
     Keys,
+}
+
+impl Basis {
+    /// Of these bytes, which are no other kind's by their `label`.
+    pub(super) fn of(label: &'static str, bytes: &[u8]) -> Basis {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        [label.as_bytes(), b"\0", bytes].into_iter().for_each(|part| hash.update(part));
+        Basis(hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+impl fmt::Debug for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Basis")
+    }
 }
 
 impl Principal {

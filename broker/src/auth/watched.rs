@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::files::{self, Fault, Stamp};
+use super::files::{self, Fault, Kept, Stamp};
 
 /// What a file says. A file that cannot be read any more leaves in force what it said before.
 ///
@@ -24,21 +24,50 @@ pub(super) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Reads the file for the first time; `made_by` is the command that makes one.
-    pub(super) fn open(
+    /// A file of ours, read for the first time; `made_by` is the command that makes one.
+    pub(super) fn register(
         key: &'static str,
         path: PathBuf,
         made_by: &str,
         read: fn(&str) -> Result<T, String>,
     ) -> Result<Watched<T>, Fault> {
-        let fault = |remedy| Fault::of_file(key, &path, remedy);
         if !path.exists() {
-            return Err(fault(format!("There is no such file: `{made_by}` makes it, or write \"off\".")));
+            let remedy = format!("There is no such file: `{made_by}` makes it, or write \"off\".");
+            return Err(Fault::of_file(key, &path, remedy));
         }
+        Watched::secret(key, path, read)
+    }
+
+    /// A file that nobody else should read, read for the first time.
+    pub(super) fn secret(
+        key: &'static str,
+        path: PathBuf,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Result<Watched<T>, Fault> {
+        let (watched, kept) = Watched::begin(key, path, read)?;
+        files::warn_if_readable(key, &watched.path, &kept);
+        Ok(watched)
+    }
+
+    /// A file that everybody may read, read for the first time.
+    pub(super) fn public(
+        key: &'static str,
+        path: PathBuf,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Result<Watched<T>, Fault> {
+        Watched::begin(key, path, read).map(|(watched, _)| watched)
+    }
+
+    fn begin(
+        key: &'static str,
+        path: PathBuf,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Result<(Watched<T>, Kept), Fault> {
+        let fault = |remedy| Fault::of_file(key, &path, remedy);
         let kept = files::read(&path).map_err(fault)?;
         let first = read(&kept.text).map_err(fault)?;
-        files::warn_if_readable(key, &path, &kept);
-        Ok(Watched { key, read, now: ArcSwap::from_pointee(first), stamp: Mutex::new(Some(kept.stamp)), path })
+        let stamp = Mutex::new(Some(kept.stamp.clone()));
+        Ok((Watched { key, read, now: ArcSwap::from_pointee(first), stamp, path }, kept))
     }
 
     /// What holds now.

@@ -137,7 +137,7 @@ impl Admitted {
 ///
 /// # Errors
 /// An `Authorization` that is no text.
-pub(super) fn credentials(
+pub(crate) fn credentials(
     settings: &Settings,
     headers: &HeaderMap,
     ticket: Option<&str>,

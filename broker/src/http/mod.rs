@@ -34,10 +34,11 @@ use axum::routing::any;
 use homeroom_protocol::{self as stomp, Version};
 
 use self::body::Intake;
+pub(crate) use self::guest::credentials;
 use self::openapi::{Api, Route};
 pub use self::origin::Origins;
 use self::page::is_known as known_tag;
-use self::problem::Problem;
+pub(crate) use self::problem::Problem;
 pub use self::serve::{Deadlines, Site, serve};
 use crate::classroom::now_millis;
 use crate::connection::Services;

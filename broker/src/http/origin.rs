@@ -33,6 +33,30 @@ impl Origins {
         Origins { allowed, hosts, loopback_only }
     }
 
+    /// For a listener at `address` that operators read. On loopback it goes by names of loopback and those of `hosts`, so
+    /// that no page reads it by a name that is made to point here; elsewhere by any name.
+    pub fn of_operators(hosts: &[HostName], address: IpAddr) -> Origins {
+        let loopback_only = address.to_canonical().is_loopback();
+        let own = match address {
+            IpAddr::V4(_) => address.to_string(),
+            IpAddr::V6(_) => format!("[{address}]"),
+        };
+        let usual = ["localhost", "127.0.0.1", "[::1]", &own].into_iter().filter_map(HostName::read);
+        let hosts = if loopback_only { usual.chain(hosts.iter().cloned()).collect() } else { Vec::new() };
+        Origins { allowed: Vec::new(), hosts, loopback_only }
+    }
+
+    /// Whether a request to operators' figures may be answered. What checks health may name no host: it is no browser.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) fn show(&self, headers: &HeaderMap, asked: &Asked) -> Result<(), String> {
+        if asked.host.is_some() {
+            self.expect(asked)?;
+        }
+        self.check(headers, asked)
+    }
+
     /// Whether a request is for us at all, whoever asks. Everything is, until the settings list our names.
     ///
     /// # Errors
@@ -223,6 +247,32 @@ mod tests {
             assert!(admitted(&Origins::new(vec![], vec![], false), host), "{host}");
         }
         assert!(here.admit(&HeaderMap::new(), &Asked::default()).is_ok());
+    }
+
+    #[test]
+    fn operators_read_by_names_of_loopback_and_listed_ones() {
+        let listed = [HostName::read("metrics.example").unwrap()];
+        let shown = |address: &str, host: &str| {
+            let origins = Origins::of_operators(&listed, address.parse().unwrap());
+            origins.show(&HeaderMap::new(), &asked(Scheme::Http, host)).is_ok()
+        };
+        for (host, expected) in [
+            ("localhost:9090", true),
+            ("127.0.0.1:9090", true),
+            ("[::1]:9090", true),
+            ("127.0.0.7:9090", true),
+            ("metrics.example", true),
+            ("evil.example:9090", false),
+            ("localhost.evil.example", false),
+        ] {
+            assert_eq!(shown("127.0.0.7", host), expected, "{host}");
+            assert!(shown("192.0.2.1", host) && shown("::", host), "{host}");
+        }
+        let here = Origins::of_operators(&[], "::1".parse().unwrap());
+        assert!(here.show(&HeaderMap::new(), &Asked::default()).is_ok(), "a check of health in HTTP/1.0");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, "https://evil.example".parse().unwrap());
+        assert!(here.show(&headers, &asked(Scheme::Http, "localhost:9090")).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ const RETRY_AFTER: &str = "2";
 
 /// A refusal on its way to a client over HTTP.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     refusal: Refusal,
     status: StatusCode,
     more: Map<String, Value>,

@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use super::asked::Asked;
 use super::problem::Problem;
 use super::upgrade::{self, Agreed};
-use super::{Door, routes};
+use super::{Door, Origins, routes};
 use super::{absent, cors, forwarded, http2};
 use crate::settings::Listener;
 use crate::shutdown::Shutdown;
@@ -59,6 +59,8 @@ pub struct Deadlines {
 pub struct Site {
     routes: TowerToHyperService<Router>,
     door: Option<Arc<Door>>,
+    /// As which host a listener without a door is known.
+    origins: Origins,
     deadlines: Deadlines,
     shutdown: Arc<Shutdown>,
     /// These say for whom they ask.
@@ -76,14 +78,29 @@ impl Site {
     pub fn public(door: Arc<Door>, deadlines: Deadlines, proxies: Proxies) -> Arc<Site> {
         let (routes, shutdown) = (TowerToHyperService::new(routes(door.clone())), door.services.shutdown.clone());
         let announced = door.services.settings.proxies.proxy_protocol.contains(&Listener::Http);
-        Arc::new(Site { routes, door: Some(door), deadlines, shutdown, proxies, announced })
+        Arc::new(Site {
+            routes,
+            door: Some(door),
+            origins: Origins::default(),
+            deadlines,
+            shutdown,
+            proxies,
+            announced,
+        })
     }
 
-    /// A listener that answers these routes only; `there_is` names them to whoever asks for another.
-    pub fn plain(routes: Router, there_is: &'static str, deadlines: Deadlines, shutdown: Arc<Shutdown>) -> Arc<Site> {
+    /// A listener that answers these routes only, to whoever asks for a host of `origins`; `there_is` names the routes to
+    /// whoever asks for another.
+    pub fn plain(
+        routes: Router,
+        there_is: &'static str,
+        origins: Origins,
+        deadlines: Deadlines,
+        shutdown: Arc<Shutdown>,
+    ) -> Arc<Site> {
         let routes = TowerToHyperService::new(absent::told(routes, there_is));
         let proxies = Proxies::default();
-        Arc::new(Site { routes, door: None, deadlines, shutdown, proxies, announced: false })
+        Arc::new(Site { routes, door: None, origins, deadlines, shutdown, proxies, announced: false })
     }
 
     fn answer(
@@ -133,7 +150,10 @@ impl Site {
     fn asked(&self, request: &Request<Incoming>, peer: SocketAddr, is_secure: bool) -> Result<Asked, Problem> {
         let scheme = forwarded::scheme(&self.proxies, self.announced, peer, request.headers(), is_secure);
         let asked = Asked::of(request, scheme)?;
-        let expected = self.door.as_ref().map_or(Ok(()), |door| door.origins.expect(&asked));
+        let expected = match &self.door {
+            Some(door) => door.origins.expect(&asked),
+            None => self.origins.show(request.headers(), &asked),
+        };
         expected.map(|()| asked).map_err(cors::misdirected)
     }
 }

@@ -89,6 +89,7 @@ fn listen(mut section: Section<'_>, listen: &mut Listen) {
     section.read("http", &mut listen.http);
     section.read("stomp", &mut listen.stomp);
     section.read("management", &mut listen.management);
+    section.read("management_asks", &mut listen.management_asks);
     section.read("open_to_anyone", &mut listen.open_to_anyone);
 }
 

@@ -36,7 +36,9 @@ pub use sections::{
 };
 pub use sockjs::{ClientUrl, Sockjs};
 pub use tls::{Listener, Network, Proxies, Tls, TlsVersion};
-pub use values::{ClassroomShape, Engine, LogFormat, Origin, ParseValueError, ShapeSegment, Unprefixed};
+pub use values::{
+    ClassroomShape, Engine, LogFormat, ManagementAsks, Origin, ParseValueError, ShapeSegment, Unprefixed,
+};
 pub use websocket_path::WebSocketPath;
 
 #[cfg(test)]

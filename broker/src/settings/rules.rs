@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use super::problem::{Problem, Source};
 use super::reader::Entry;
-use super::{Access, Algorithm, ClassroomRule, Jwt, Settings};
+use super::{Access, Algorithm, ClassroomRule, Jwt, ManagementAsks, Settings};
 
 /// Every rule that does not hold.
 pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
     let found = [
         reachable(settings),
         addresses(settings),
+        management(settings),
         secrecy(settings),
         sizes(settings),
         times(settings),
@@ -68,6 +69,16 @@ fn reachable(settings: &Settings) -> Vec<Broken> {
                   Say who may come in (access.users, access.keys or access.jwt), listen on 127.0.0.1, or allow it with \
                   --open-to-anyone (listen.open_to_anyone = true).";
     others.map(|(key, _)| Broken::one(key, remedy)).collect()
+}
+
+/// Nobody can show who they are where nothing says who they could be.
+fn management(settings: &Settings) -> Vec<Broken> {
+    if settings.listen.management_asks != ManagementAsks::Always || settings.access.is_asked_for() {
+        return Vec::new();
+    }
+    let remedy = "Nobody can show who they are: say who may come in (access.users, access.keys or access.jwt), or write \
+                  \"elsewhere\".";
+    vec![Broken::one("listen.management_asks", remedy)]
 }
 
 fn addresses(settings: &Settings) -> Vec<Broken> {

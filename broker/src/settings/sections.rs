@@ -8,8 +8,8 @@ use std::time::Duration;
 use homeroom_storage::Retention;
 
 use super::{
-    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, HostName, LogFormat, Origin, Proxies,
-    Sockjs, Start, Tls, Unprefixed, WebSocketPath,
+    Access, ClassroomPolicy, ClassroomRule, ClassroomShape, Durable, Engine, HostName, LogFormat, ManagementAsks,
+    Origin, Proxies, Sockjs, Start, Tls, Unprefixed, WebSocketPath,
 };
 
 const KIB: u64 = 1 << 10;
@@ -75,6 +75,8 @@ pub struct Listen {
     pub stomp: Option<SocketAddr>,
     /// Health and metrics; `None` is off.
     pub management: Option<SocketAddr>,
+    /// When whoever reads figures there has to show who they are.
+    pub management_asks: ManagementAsks,
     /// Allows addresses that other machines can reach although nobody has to show who they are.
     pub open_to_anyone: bool,
 }
@@ -85,7 +87,20 @@ impl Default for Listen {
             http: loopback(8080),
             stomp: Some(loopback(61613)),
             management: Some(loopback(9090)),
+            management_asks: ManagementAsks::Elsewhere,
             open_to_anyone: false,
+        }
+    }
+}
+
+impl Listen {
+    /// Whether whoever reads figures on the management listener has to show who they are, where anybody has to.
+    pub fn figures_are_asked_for(&self) -> bool {
+        let on_loopback = || self.management.is_none_or(|address| address.ip().to_canonical().is_loopback());
+        match self.management_asks {
+            ManagementAsks::Elsewhere => !on_loopback(),
+            ManagementAsks::Always => true,
+            ManagementAsks::Never => false,
         }
     }
 }

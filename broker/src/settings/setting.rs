@@ -11,7 +11,8 @@ use config::{Value, ValueKind};
 
 use super::{
     Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, HostName, JwksUrl,
-    Listener, LogFormat, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed, WebSocketPath, units,
+    Listener, LogFormat, ManagementAsks, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed,
+    WebSocketPath, units,
 };
 use crate::auth::Secret;
 use crate::router::{Action, Template, TemplateError};
@@ -375,4 +376,14 @@ macro_rules! settings_with_a_text_form {
     )*};
 }
 
-settings_with_a_text_form!(Role, ClassroomPattern, Durable, Engine, LogFormat, Start, TlsVersion, Unprefixed);
+settings_with_a_text_form!(
+    Role,
+    ClassroomPattern,
+    Durable,
+    Engine,
+    LogFormat,
+    ManagementAsks,
+    Start,
+    TlsVersion,
+    Unprefixed
+);

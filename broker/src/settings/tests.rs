@@ -131,6 +131,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("listen.http", "[listen]\nhttp = \"0.0.0.0:8080\""),
     ("listen.stomp", "[listen]\nstomp = \"[::]:61613\""),
     ("listen.management", "[listen]\nmanagement = \"192.168.1.5:9090\""),
+    ("listen.management_asks", "[listen]\nmanagement_asks = \"always\""),
     ("listen.stomp", "[listen]\nhttp = \"127.0.0.1:5000\"\nstomp = \"127.0.0.1:5000\""),
     ("retention.bytes", "[retention]\nbytes = \"64KB\""),
     ("classrooms[0].retention.bytes", "[[classrooms]]\nmatch = \"7b\"\nretention.bytes = \"64KB\""),

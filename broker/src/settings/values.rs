@@ -36,6 +36,18 @@ pub enum Unprefixed {
     Topic,
 }
 
+/// `listen.management_asks`: when whoever reads figures there has to show who they are, as far as anybody has to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ManagementAsks {
+    /// Unless the listener is on loopback.
+    #[default]
+    Elsewhere,
+    /// On loopback too.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
 /// `log.format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -123,6 +135,24 @@ impl FromStr for Unprefixed {
 
     fn from_str(text: &str) -> Result<Unprefixed, ParseValueError> {
         one_of(text, &[Unprefixed::Refused, Unprefixed::Queue, Unprefixed::Topic])
+    }
+}
+
+impl fmt::Display for ManagementAsks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ManagementAsks::Elsewhere => "elsewhere",
+            ManagementAsks::Always => "always",
+            ManagementAsks::Never => "never",
+        })
+    }
+}
+
+impl FromStr for ManagementAsks {
+    type Err = ParseValueError;
+
+    fn from_str(text: &str) -> Result<ManagementAsks, ParseValueError> {
+        one_of(text, &[ManagementAsks::Elsewhere, ManagementAsks::Always, ManagementAsks::Never])
     }
 }
 

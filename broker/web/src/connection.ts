@@ -84,6 +84,8 @@ export class Connection {
   #warn: Stop = () => {};
   /** The line that ended last had shown who this is. */
   #wasShown = false;
+  /** Why the browser's cookie was looked for. */
+  #asking: Trouble | undefined;
 
   constructor(member: Member, subscription: Subscription, watch: Watch, changed: () => void, world = browser) {
     this.#member = member;
@@ -109,6 +111,16 @@ export class Connection {
     this.trouble = undefined;
     this.#become({ is: "connecting" });
     this.#open();
+  }
+
+  /** Shows who this is anew: in the middle of the conversation where that can be, else on a line of its own. */
+  renew(): void {
+    const [attempt, credentials] = [this.#current, this.#member.credentials()];
+    if (this.status.is === "connected" && attempt?.line.renew && attempt.asked.credentials && credentials?.by === "token") {
+      attempt.line.renew(credentials.token);
+    } else {
+      this.comeBack();
+    }
   }
 
   /** Leaves as a page that is closed would, without coming back by itself. */
@@ -186,6 +198,8 @@ export class Connection {
         this.#member.welcomed(user);
       }),
       expires: heard((_, inMs) => this.#runsOutIn(inMs)),
+      // What is refused here, be it of another user, is told by a line of its own.
+      renewed: heard((_, isTaken, inMs) => (isTaken ? this.#runsOutIn(inMs) : this.comeBack())),
       opened: heard((attempt) => this.#opened(attempt)),
       subscribed: heard(() => {
         this.#subscription.reader.began();
@@ -238,17 +252,34 @@ export class Connection {
       return;
     }
     void this.#leave();
-    if (ending.how === "ended") {
-      this.#wasShown = attempt.asked.credentials !== undefined;
-      this.#runsOutIn(undefined);
-      this.#become({ is: "ended", trouble: ending.trouble });
-      return;
-    }
+    if (ending.how === "ended") return this.#ended(attempt, ending.trouble);
     const { stirred, openedAt } = attempt;
     const openForMs = openedAt === undefined ? undefined : this.#world.now() - openedAt;
     const afterMs = this.#choice.closed(ending.how, { stirred, openForMs });
     if (afterMs > 0 || this.status.is === "connected") this.#become({ is: "lost" });
     this.#next = this.#world.after(afterMs, () => this.#open());
+  }
+
+  #ended(attempt: Attempt, trouble: Trouble): void {
+    this.#runsOutIn(undefined);
+    if (this.#mayBeKnown(attempt, trouble)) {
+      this.#asking = trouble;
+      this.#member.byCookie(true);
+      return this.#open();
+    }
+    const isNoCookie = attempt.asked.credentials?.by === "cookie" && attempt.openedAt === undefined && asksWho(trouble);
+    if (isNoCookie) this.#member.byCookie(false);
+    // Nobody was asked for a cookie, so nobody is told that there is none.
+    const told = (isNoCookie && this.#asking) || trouble;
+    this.#wasShown = isNoCookie ? told.code === CODE.expired : attempt.asked.credentials !== undefined;
+    this.#asking = undefined;
+    this.#become({ is: "ended", trouble: told });
+  }
+
+  /** The browser may have a cookie that shows who this is, or by now a newer one. */
+  #mayBeKnown({ asked, openedAt }: Attempt, trouble: Trouble): boolean {
+    if (asked.credentials === undefined) return asksWho(trouble);
+    return asked.credentials.by === "cookie" && openedAt !== undefined && trouble.code === CODE.expired;
   }
 
   #runsOutIn(inMs: number | undefined): void {

@@ -202,8 +202,10 @@ export abstract class HttpLine implements Line {
 
   #send(address: string, init: RequestInit, hasTicket = false): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (!hasTicket) headers.set("Authorization", authorization(this.#asked.login, this.#credentials));
-    return fetch(address, { ...init, headers, cache: "no-store", credentials: "omit" });
+    const shown = hasTicket ? undefined : authorization(this.#asked.login, this.#credentials);
+    if (shown !== undefined) headers.set("Authorization", shown);
+    const credentials = !hasTicket && this.#credentials?.by === "cookie" ? "same-origin" : "omit";
+    return fetch(address, { ...init, headers, cache: "no-store", credentials });
   }
 
   #failed(error: unknown): void {

@@ -18,6 +18,8 @@ export interface Line {
   open(): void;
   /** Only while it is open; the answer is an event that names the letter's key. */
   publish(letter: Letter): void;
+  /** Shows a newer token in the middle of the conversation, where the line can; the answer is `renewed`. */
+  renew?(token: string): void;
   /** Nothing is said through `LineEvents` any more that matters. */
   close(): Promise<void> | void;
 }
@@ -45,6 +47,8 @@ export interface LineEvents {
   welcomed(user: string | undefined): void;
   /** The time that the broker gives is over so soon. */
   expires(inMs: number): void;
+  /** The newer token is taken, and its time is over so soon; or it is not taken. */
+  renewed(isTaken: boolean, inMs?: number): void;
   /** It delivers. */
   opened(): void;
   /** From now on all is live. */

@@ -14,6 +14,8 @@ import { TeacherView } from "./teacher.ts";
 export interface View {
   readonly title: string;
   show(): TemplateResult;
+  /** There is something newer that shows who this is. */
+  renew?(): void;
   leave(): void;
 }
 
@@ -29,6 +31,8 @@ export interface Page {
 const root = document.getElementById("page")!;
 let view: View;
 let drawing = false;
+/** The address of the view. */
+let shown: string | undefined;
 const page: Page = {
   session: new Session(tabStorage()),
   changed: draw,
@@ -44,9 +48,12 @@ function enter(): void {
     history.replaceState(null, "", hash);
     const credentials = readToken(token);
     if (credentials) page.session.signIn(credentials);
+    // Whoever opened this page gives it a newer token: the lesson goes on.
+    if (credentials && hash === shown && view.renew) return view.renew();
   }
   view?.leave();
   view = viewOf(location.hash);
+  shown = hash;
   document.title = view.title;
   draw();
 }

@@ -1,7 +1,8 @@
 // Who sits at this page: what shows it to a broker that asks.
 //
 // A token is kept in the tab's own storage until the tab is closed or its user signs out, so that a page that is loaded
-// again does not ask for it. A password is kept nowhere: it lives as long as the page.
+// again does not ask for it. A password is kept nowhere: it lives as long as the page. A cookie of the school's own server
+// is the browser's: no page can read it, and whether there is one is found out by asking the broker.
 
 const SHELF = "homeroom/token";
 /** Tokens and keys are such; whatever else is pasted never becomes a header. */
@@ -9,7 +10,8 @@ const TOKEN = /^[\x21-\x7e]{1,8192}$/;
 
 export type Credentials =
   | { readonly by: "token"; readonly token: string }
-  | { readonly by: "password"; readonly user: string; readonly password: string };
+  | { readonly by: "password"; readonly user: string; readonly password: string }
+  | { readonly by: "cookie" };
 
 /** Who sits at this page. */
 export interface Member {
@@ -17,6 +19,8 @@ export interface Member {
   readonly login: string;
   /** What shows who it is, where the broker asks; looked at for each line. */
   readonly credentials: () => Credentials | undefined;
+  /** The browser's cookie is to show it from now on, or does not do. */
+  readonly byCookie: (isWorthAsking: boolean) => void;
   /** Who it is, as the broker says before anything is read or sent; undefined where nobody has to show it. */
   readonly welcomed: (user: string | undefined) => void;
 }
@@ -38,6 +42,12 @@ export class Session {
     this.signOut();
     this.#credentials = credentials;
     if (credentials.by === "token") attempt(() => this.#store?.setItem(SHELF, credentials.token));
+  }
+
+  /** Leaves to the browser's cookie what nothing else shows, or no more. */
+  byCookie(isWorthAsking: boolean): void {
+    if (isWorthAsking) this.#credentials ??= { by: "cookie" };
+    else if (this.#credentials?.by === "cookie") this.#credentials = undefined;
   }
 
   signOut(): void {
@@ -64,18 +74,22 @@ export function connectHeaders(login: string, credentials: Credentials | undefin
       return { passcode: credentials.token };
     case "password":
       return { login: credentials.user, passcode: credentials.password };
+    case "cookie":
+      return {};
     case undefined:
       return { login };
   }
 }
 
-/** What HTTP says. */
-export function authorization(login: string, credentials: Credentials | undefined): string {
+/** What HTTP says, but for the cookie. */
+export function authorization(login: string, credentials: Credentials | undefined): string | undefined {
   switch (credentials?.by) {
     case "token":
       return `Bearer ${credentials.token}`;
     case "password":
       return basic(credentials.user, credentials.password);
+    case "cookie":
+      return undefined;
     case undefined:
       return basic(login, "");
   }

@@ -35,9 +35,11 @@ export class SignIn {
   /** In the bar; nothing where nobody has to show who they are. */
   bar(): TemplateResult | typeof nothing {
     const { user } = this.#connection;
-    if (user === undefined || !this.#page.session.credentials) return nothing;
-    return html`<span class="who">signed in as <b>${user}</b></span>
-      <button class="plain" @click=${this.#signOut}>Sign out</button>`;
+    const { credentials } = this.#page.session;
+    if (user === undefined || !credentials) return nothing;
+    // A cookie is taken away by whoever gave it.
+    const out = credentials.by === "cookie" ? nothing : html`<button class="plain" @click=${this.#signOut}>Sign out</button>`;
+    return html`<span class="who">signed in as <b>${user}</b></span> ${out}`;
   }
 
   /** Above all else: undefined as long as it is known who this is. */
@@ -106,7 +108,8 @@ export class SignIn {
   #enter(credentials: Credentials): void {
     this.#isWanted = false;
     this.#page.session.signIn(credentials);
-    this.#connection.comeBack();
+    this.#connection.renew();
+    this.#page.changed();
   }
 
   readonly #byPassword = (event: SubmitEvent): void => {

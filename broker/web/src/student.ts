@@ -55,7 +55,12 @@ export class StudentView implements View {
       unknown: () => this.#rosterChanged(undefined),
     };
     const { session, changed } = page;
-    const member = { login: name, credentials: () => session.credentials, welcomed: (user?: string) => this.#welcomed(user) };
+    const member = {
+      login: name,
+      credentials: () => session.credentials,
+      byCookie: (isWorthAsking: boolean) => session.byCookie(isWorthAsking),
+      welcomed: (user?: string) => this.#welcomed(user),
+    };
     this.#connection = new Connection(member, lesson, presence, changed);
     this.#signIn = new SignIn(page, this.#connection, name);
     addEventListener("keydown", this.#keyPressed);
@@ -67,6 +72,10 @@ export class StudentView implements View {
     removeEventListener("keydown", this.#keyPressed);
     removeEventListener("online", this.#hurry);
     void this.#connection.goAway();
+  }
+
+  renew(): void {
+    this.#connection.renew();
   }
 
   show(): TemplateResult {

@@ -48,7 +48,12 @@ export class TeacherView implements View {
       unknown: () => this.#rosterChanged(undefined),
     };
     const { session, changed } = page;
-    const member = { login: TEACHER, credentials: () => session.credentials, welcomed: (user?: string) => this.#welcomed(user) };
+    const member = {
+      login: TEACHER,
+      credentials: () => session.credentials,
+      byCookie: (isWorthAsking: boolean) => session.byCookie(isWorthAsking),
+      welcomed: (user?: string) => this.#welcomed(user),
+    };
     this.#connection = new Connection(member, lesson, presence, changed);
     this.#signIn = new SignIn(page, this.#connection, "");
     addEventListener("online", this.#hurry);
@@ -58,6 +63,10 @@ export class TeacherView implements View {
   leave(): void {
     removeEventListener("online", this.#hurry);
     void this.#connection.goAway();
+  }
+
+  renew(): void {
+    this.#connection.renew();
   }
 
   show(): TemplateResult {

@@ -8,9 +8,11 @@ import { readMessageId } from "./position.ts";
 import type { Start } from "./reader.ts";
 import { connectHeaders } from "./session.ts";
 
-const WATCH_RECEIPT = "watch";
+const [WATCH_RECEIPT, RENEW_RECEIPT] = ["watch", "renew"];
 /** What the broker says to this connection alone: what it refuses, and when the time is over. */
 const [ERRORS, AUTH] = ["/user/queue/errors", "/user/queue/auth"];
+/** Where a newer token is sent. */
+const RENEW = "/app/auth";
 /** The broker stops, and comes again. */
 const RESTARTS = 1012;
 
@@ -54,6 +56,14 @@ export class WebSocketLine implements Line {
     });
   }
 
+  renew(token: string): void {
+    this.#client.watchForReceipt(RENEW_RECEIPT, ({ headers }) => {
+      const seconds = headers["expires-in"];
+      this.#events.renewed(true, seconds === undefined ? undefined : 1_000 * Number(seconds));
+    });
+    this.#client.publish({ destination: RENEW, headers: { receipt: RENEW_RECEIPT }, body: token });
+  }
+
   #connected(connected: IFrame): void {
     const { id, destination, durable, presence, begin, credentials } = this.#asked;
     this.#events.welcomed(credentials && connected.headers["user-name"]);
@@ -87,6 +97,7 @@ export class WebSocketLine implements Line {
   #declined({ headers, body }: IMessage): void {
     const receipt = headers["receipt-id"] ?? "";
     if (receipt === WATCH_RECEIPT) return this.#events.unwatched();
+    if (receipt === RENEW_RECEIPT) return this.#events.renewed(false);
     const trouble = troubleOf(headers, body);
     const isFinal = headers["retryable"] !== "true";
     this.#events.refused(receipt, trouble, isFinal);

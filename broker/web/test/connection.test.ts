@@ -14,6 +14,8 @@ interface FakeLine extends LineEvents {
   readonly name: LineName;
   readonly asked: Asked;
   readonly letters: Letter[];
+  /** Tokens that were shown in the middle of the conversation. */
+  readonly renewals: string[];
   isClosed: boolean;
 }
 
@@ -25,9 +27,10 @@ function page() {
   const circumstances = { isCalm: true };
   const world = {
     line: (name: LineName, asked: Asked, events: LineEvents) => {
-      const line: FakeLine = { ...events, name, asked, letters: [], isClosed: false };
+      const line: FakeLine = { ...events, name, asked, letters: [], renewals: [], isClosed: false };
       lines.push(line);
-      return { open: () => {}, publish: (letter: Letter) => line.letters.push(letter), close: () => void (line.isClosed = true) };
+      const made = { open: () => {}, publish: (letter: Letter) => line.letters.push(letter), close: () => void (line.isClosed = true) };
+      return name === "websocket" ? { ...made, renew: (token: string) => line.renewals.push(token) } : made;
     },
     now: () => clock.now,
     after: (ms: number, act: () => void) => clock.after(ms, act),
@@ -38,7 +41,12 @@ function page() {
   const subscription = { id: "lesson", destination: "/topic/7b/quiz", durable: true, reader, received };
   const watch = { destination: "/topic/7b/$presence", received: () => {}, unknown: () => {} };
   const sitting: { credentials?: Credentials; user?: string | undefined } = {};
-  const member = { login: "alice", credentials: () => sitting.credentials, welcomed: (user?: string) => void (sitting.user = user) };
+  const member = {
+    login: "alice",
+    credentials: () => sitting.credentials,
+    byCookie: (isWorthAsking: boolean) => void (sitting.credentials = isWorthAsking ? { by: "cookie" } : undefined),
+    welcomed: (user?: string) => void (sitting.user = user),
+  };
   const connection = new Connection(member, subscription, watch, () => {}, world);
   connection.comeBack();
   const last = (): FakeLine => lines.at(-1)!;
@@ -308,9 +316,11 @@ test("who is not known is asked, and what waits goes out once they are", () => {
   const { connection, last, lines, open, sitting, clock } = page();
   void connection.publish("/topic/7b/answers", { option: 1 });
   last().closed(refusal(101));
+  assert.deepEqual([connection.asksWho, last().asked.credentials], [undefined, { by: "cookie" }], "the browser may have a cookie");
+  last().closed(refusal(101));
   assert.equal(connection.asksWho, "first");
   clock.pass(10 * BETTER_FIRST_MS);
-  assert.equal(lines.length, 1, "the same is not tried again by itself");
+  assert.deepEqual([lines.length, sitting.credentials], [2, undefined], "the same is not tried again by itself");
   sitting.credentials = { by: "password", user: "alice", password: "wrong" };
   connection.comeBack();
   assert.equal(last().asked.credentials, sitting.credentials);
@@ -324,6 +334,50 @@ test("who is not known is asked, and what waits goes out once they are", () => {
   assert.deepEqual([connection.asksWho, last().letters.length], [undefined, 1]);
   last().closed(refusal(109));
   assert.equal(connection.asksWho, "expired");
+});
+
+test("who has a cookie is asked nothing, and a newer one is found when the time is over", () => {
+  const { connection, last, lines, open, sitting } = page();
+  last().closed(refusal(101));
+  last().welcomed("alice");
+  open();
+  assert.deepEqual([connection.user, connection.status.is, lines.length], ["alice", "connected", 2]);
+  last().closed(refusal(109));
+  open();
+  assert.deepEqual([connection.status.is, lines.length, last().asked.credentials], ["connected", 3, { by: "cookie" }]);
+  last().closed(refusal(109));
+  last().closed(refusal(101));
+  assert.deepEqual([connection.asksWho, lines.length, sitting.credentials], ["expired", 4, undefined]);
+  connection.comeBack();
+  last().closed(refusal(101));
+  last().closed(refusal(103));
+  assert.deepEqual([connection.asksWho, connection.status.is === "ended" && connection.status.trouble.code], [undefined, 103]);
+});
+
+test("a newer token is shown in the middle of the conversation, and on a line of its own if that is refused", () => {
+  const { connection, clock, last, lines, open, sitting } = page();
+  const token = (token: string): Credentials => ({ by: "token", token });
+  sitting.credentials = token("first");
+  connection.comeBack();
+  last().welcomed("alice");
+  open();
+  last().expires(30_000);
+  assert.equal(connection.isRunningOut, true);
+  sitting.credentials = token("second");
+  connection.renew();
+  assert.deepEqual([last().renewals, lines.length], [["second"], 2]);
+  last().renewed(true, 300_000);
+  assert.deepEqual([connection.isRunningOut, connection.status.is], [false, "connected"]);
+  clock.pass(240_000);
+  assert.equal(connection.isRunningOut, true);
+  sitting.credentials = token("of somebody else");
+  connection.renew();
+  last().renewed(false);
+  assert.deepEqual([lines.length, last().asked.credentials], [3, sitting.credentials]);
+  open();
+  sitting.credentials = { by: "password", user: "alice", password: "correct horse" };
+  connection.renew();
+  assert.equal(lines.length, 4, "a password is shown at the beginning alone");
 });
 
 test("a minute before the time is over it is said, and newer credentials take that back", () => {

@@ -19,6 +19,7 @@ function lineTo(t: TestContext, Kind: typeof PollingLine | typeof StreamLine, an
   const events: LineEvents = {
     stirred: () => {},
     welcomed: (user) => said.push(`welcome, ${user}`),
+    renewed: () => {},
     expires: (inMs) => said.push(`for ${inMs} ms`),
     opened: () => said.push("opened"),
     subscribed: () => said.push("subscribed"),

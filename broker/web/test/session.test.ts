@@ -50,6 +50,8 @@ test("each door is told in its own words", () => {
   assert.deepEqual(connectHeaders("alice", undefined), { login: "alice" });
   assert.deepEqual(connectHeaders("alice", token), { passcode: "a.b.c" });
   assert.deepEqual(connectHeaders("alice", password), { login: "zoë", passcode: "p:w" });
+  assert.deepEqual(connectHeaders("alice", { by: "cookie" }), {});
+  assert.equal(authorization("alice", { by: "cookie" }), undefined);
   assert.equal(authorization("alice", token), "Bearer a.b.c");
   assert.equal(authorization("alice", password), `Basic ${Buffer.from("zoë:p:w").toString("base64")}`);
 });

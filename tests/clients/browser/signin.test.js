@@ -15,32 +15,41 @@ import { PROXIES, startProxy } from "./proxies.js";
 const TIMEOUT = { timeout: 90_000 };
 const [QUIZ, ANSWERS] = ["/topic/7b/quiz", "/topic/7b/answers"];
 const PASSWORD = "correct horse";
+const COOKIE = "school";
 
 const question = (id) => JSON.stringify({ type: "question", id, text: `Question ${id}?`, options: ["yes", "no"] });
 
 /** A broker with alice's password, a proxy if one is named, and pages that keep what they said to the server. */
-async function school(test, proxy) {
+async function school(test, proxy, settings = {}) {
   const directory = await mkdtemp(path.join(tmpdir(), "homeroom-users-"));
   test.after(() => rm(directory, { recursive: true, force: true }));
   const users = path.join(directory, "users.toml");
   const add = ["user", "add", "alice", "--role", "student", "--classroom", "7b", "--password-stdin", "--file", users];
   execFileSync(process.env.HOMEROOM_BIN, add, { input: `${PASSWORD}\n`, stdio: ["pipe", "ignore", "inherit"] });
-  const broker = await startBroker(test, { ...ASKS, HOMEROOM__ACCESS__USERS: users });
+  const broker = await startBroker(test, { ...ASKS, HOMEROOM__ACCESS__USERS: users, ...settings });
   const { url } = proxy ? await startProxy(test, broker.address, proxy) : broker;
   const browser = await openChromium(test);
   const addresses = [];
-  const enter = async (hash) => {
-    const page = await (await browser.newContext({ viewport: { width: 900, height: 760 } })).newPage();
+  const sockets = [];
+  const enter = async (hash, cookie) => {
+    const context = await browser.newContext({ viewport: { width: 900, height: 760 } });
+    if (cookie) await giveCookie(context, url, cookie);
+    const page = await context.newPage();
     const faults = [];
     page.on("pageerror", (error) => faults.push(error.message));
     // A fragment is no part of what is asked for.
     page.on("request", (request) => addresses.push(request.url().split("#")[0], request.headers()["referer"] ?? ""));
-    page.on("websocket", (socket) => addresses.push(socket.url()));
+    page.on("websocket", (socket) => addresses.push(socket.url()) && sockets.push(socket));
     page.setDefaultTimeout(30_000);
     await page.goto(`${url}/${hash}`);
     return Object.assign(page, { faults });
   };
-  return { broker, enter, addresses };
+  return { broker, enter, addresses, sockets, url };
+}
+
+/** As the school's own server does: no page can read it. */
+function giveCookie(context, url, value) {
+  return context.addCookies([{ name: COOKIE, value, url, httpOnly: true, sameSite: "Strict" }]);
 }
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -132,6 +141,64 @@ describe("signing in", { concurrency: 3 }, () => {
       assert.deepEqual(alice.faults, []);
     });
   }
+
+  for (const [line, proxy] of [["live", undefined], ["live, over HTTP", PROXIES.blocksUpgrade]]) {
+    test(`the cookie of the school's own server lets in, and a newer one goes on, ${line}`, TIMEOUT, async (t) => {
+      const { broker, enter, addresses, url } = await school(t, proxy, { HOMEROOM__ACCESS__JWT__COOKIE: COOKIE });
+      await broker.publisher(QUIZ, [question("q1")]);
+      const page = await enter("#/student/7b/mallory", await makeToken("alice", "student", ["7b"], "10s"));
+      await isSignedIn(page, "alice");
+      await page.locator(".line").getByText(line, { exact: true }).waitFor();
+      await until("the address", () => new URL(page.url()).hash === "#/student/7b/alice" || page.url());
+      assert.equal(await button(page, "Sign out").count(), 0, "no page can take the cookie away");
+      await page.locator(".options button").first().click();
+      await page.locator(".receipt .tick").waitFor();
+      assert.deepEqual(await answers(broker), [{ user: "alice", question: "q1", option: 0 }]);
+      await giveCookie(page.context(), url, await makeToken("alice", "student", ["7b"]));
+      // Past the end of the first one.
+      await page.waitForTimeout(11_000);
+      await broker.publisher(QUIZ, [question("q2")]);
+      await page.locator("#question").getByText("Question q2?").waitFor();
+      assert.equal(await page.locator(".sign-in").count(), 0);
+      assert.equal(await kept(page, "sessionStorage"), "{}");
+      assert.deepEqual(addresses.filter((address) => address.includes("eyJ")), []);
+      assert.deepEqual(page.faults, []);
+    });
+  }
+
+  test("a cookie that does not do is asked about as if there were none", TIMEOUT, async (t) => {
+    const { enter } = await school(t, undefined, { HOMEROOM__ACCESS__JWT__COOKIE: COOKIE });
+    const page = await enter("#/student/7b/alice", "a.b.c");
+    await says(page, "Please sign in");
+    await byPassword(page, "alice", PASSWORD);
+    await isSignedIn(page, "alice");
+    assert.equal(await button(page, "Sign out").count(), 1);
+  });
+
+  test("a newer token goes on over the line that is there, pasted or brought by the address", TIMEOUT, async (t) => {
+    const { broker, enter, sockets } = await school(t);
+    const page = await enter(`#/student/7b/alice&token=${await makeToken("alice", "student", ["7b"], "20s")}`);
+    await page.getByText("Your time here is over in less than a minute").waitFor();
+    const before = sockets.length;
+    await button(page, "Sign in again").click();
+    const newer = await makeToken("alice", "student", ["7b"], "40s");
+    await byToken(page, newer);
+    await until("the newer one in the tab", async () => (await kept(page, "sessionStorage")).includes(newer) || "not yet");
+    const newest = await makeToken("alice", "student", ["7b"]);
+    await page.evaluate((hash) => (location.hash = hash), `#/student/7b/alice&token=${newest}`);
+    await until("the address", () => new URL(page.url()).hash === "#/student/7b/alice" || page.url());
+    await page.locator(".running-out").waitFor({ state: "detached" });
+    await page.waitForTimeout(21_000);
+    await broker.publisher(QUIZ, [question("q1")]);
+    await page.locator("#question").getByText("Question q1?").waitFor();
+    assert.deepEqual([sockets.length, sockets.at(-1).isClosed()], [before, false], "it is the same line");
+    assert.equal((await kept(page, "sessionStorage")).includes(newest), true);
+    // A token of somebody else's begins anew, as that one.
+    await page.evaluate((hash) => (location.hash = hash), `#/student/7b/alice&token=${await makeToken("bob", "student", ["7b"])}`);
+    await isSignedIn(page, "bob");
+    await until("the address", () => new URL(page.url()).hash === "#/student/7b/bob" || page.url());
+    assert.deepEqual(page.faults, []);
+  });
 
   test("a wrong password is told, and the right one lets in", TIMEOUT, async (t) => {
     const { enter } = await school(t);

@@ -17,9 +17,8 @@ pub(super) fn is_provoked(operation: &Operation<'_>, status: &str) -> bool {
     match status {
         // Every test begins with the document.
         "200" => operation.id() == "readDescription",
-        // Parameters that are unknown, in the tests of the document itself.
-        "400" => operation.parameters("query").next().is_some() || operation.id() == "echo",
-        "403" => true,
+        // Parameters that are unknown, in the tests of the document itself; hosts, below.
+        "400" | "403" => true,
         "404" => is_about_a_place(operation),
         "408" | "413" => matches!(operation.id(), "publish" | "echo"),
         "415" => operation.id() == "publish",
@@ -74,6 +73,26 @@ async fn pages_that_are_not_listed_are_refused_everywhere() {
     let foreign = [("Origin", "https://evil.example")];
     for operation in described.operations() {
         refused(&mut judge, &broker, &operation, &target(&operation, QUIZ), &foreign, "", 403).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_that_name_no_host_or_two_are_refused_everywhere() {
+    let broker = Broker::start().await;
+    let described = Described::by(&broker).await;
+    let mut judge = Judge::of(&described).await;
+    for operation in described.operations() {
+        let target = target(&operation, QUIZ);
+        let two =
+            request(&operation.method, broker.http(), &target, &[("Host", "localhost"), ("Host", "evil.example")], b"");
+        let none = format!("{} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", operation.method);
+        for (bytes, told) in [(two, "several"), (none.into_bytes(), "no Host")] {
+            let answer = exchange(broker.http(), &bytes).await.expect("an answer");
+            assert_eq!((answer.status, answer.header("content-type")), (400, Some(PROBLEM)), "{answer:?}");
+            let problem = answer.json();
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(told)), "{problem}");
+            judge.expect(&format!("{}/schema", operation.answer_at(400, PROBLEM)), &problem).await;
+        }
     }
 }
 

@@ -142,7 +142,7 @@ async fn a_change_of_the_files_is_told() {
     changes.changed().await.unwrap();
     let principal = authenticator.authenticate(zoe, HERE).await.unwrap();
     assert_eq!(authenticator.again(&principal).as_ref(), Some(&principal));
-    let of_a_token = Principal { source: Source::Proof, ..principal.clone() };
+    let of_a_token = authenticator.authenticate(Credentials::Bearer(token("zoe")), HERE).await.unwrap();
     let no_key = Principal { source: Source::Keys, ..principal.clone() };
     assert!(authenticator.again(&of_a_token).is_some() && authenticator.again(&no_key).is_none());
     change::<UserFile, ()>(school.settings.users.as_ref().unwrap(), |users| {
@@ -154,6 +154,62 @@ async fn a_change_of_the_files_is_told() {
     assert_eq!(authenticator.again(&principal), None);
     assert!(authenticator.again(&of_a_token).is_some(), "a token says the same as long as it holds");
     keeping.abort();
+}
+
+#[tokio::test]
+async fn what_was_let_in_by_a_password_or_a_key_ends_with_it_and_so_do_tickets() {
+    let school = School::new();
+    let authenticator = school.open();
+    let alice = authenticator.authenticate(login("alice", &PASSWORD.into()), HERE).await.unwrap();
+    let quiz = authenticator.authenticate(Credentials::ApiKey(school.key.clone()), HERE).await.unwrap();
+    let tickets = [&alice, &quiz].map(|principal| authenticator.tickets().issue(principal.clone()).unwrap());
+    change::<UserFile, ()>(school.settings.users.as_ref().unwrap(), |users| {
+        // A new hash, also of the same password.
+        users[0].password = hash(&PASSWORD.into())?;
+        Ok(())
+    })
+    .unwrap();
+    change::<KeyFile, ()>(school.settings.keys.as_ref().unwrap(), |keys| {
+        keys[0].sha256 = generate()?.1;
+        Ok(())
+    })
+    .unwrap();
+    assert!(authenticator.again(&alice).is_some() && authenticator.again(&quiz).is_some());
+    authenticator.look();
+    assert_eq!((authenticator.again(&alice), authenticator.again(&quiz)), (None, None));
+    for ticket in tickets {
+        assert_eq!(authenticator.authenticate(Credentials::Ticket(ticket), HERE).await, Err(Denied::Ticket));
+    }
+    assert!(authenticator.authenticate(login("alice", &PASSWORD.into()), HERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_new_secret_is_read_from_its_file_and_a_bad_one_is_not() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("secret");
+    std::fs::write(&path, SECRET).unwrap();
+    let jwt = Jwt { secret_file: Some(path.clone()), ..Jwt::default() };
+    let authenticator = Authenticator::open(&Access { jwt, ..Access::default() }).unwrap();
+    let alice = Credentials::Bearer(token("alice"));
+    let principal = authenticator.authenticate(alice.clone(), HERE).await.unwrap();
+    let ticket = authenticator.tickets().issue(principal.clone()).unwrap();
+    let changes = authenticator.changes();
+    for bad in ["", "short", "\n"] {
+        std::fs::write(&path, bad).unwrap();
+        authenticator.look();
+        assert!(authenticator.authenticate(alice.clone(), HERE).await.is_ok() && !changes.has_changed().unwrap());
+    }
+    // The same secret with a line end is the same secret.
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    authenticator.look();
+    assert_eq!(authenticator.again(&principal).as_ref(), Some(&principal));
+    std::fs::write(&path, "another secret of more than 32 bytes, for tests").unwrap();
+    authenticator.look();
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(authenticator.again(&principal), None);
+    let signature = Denied::Token(token::Invalid::Signature);
+    assert_eq!(authenticator.authenticate(alice, HERE).await, Err(signature));
+    assert_eq!(authenticator.authenticate(Credentials::Ticket(ticket), HERE).await, Err(Denied::Ticket));
 }
 
 #[test]

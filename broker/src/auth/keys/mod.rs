@@ -18,7 +18,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 pub use self::file::{Key, KeyFile};
 use super::files::Fault;
-use super::principal::Source;
+use super::principal::{Basis, Source};
 use super::watched::Watched;
 use super::{Denied, Principal, Secret, register};
 
@@ -51,11 +51,14 @@ pub(super) struct Keys(Watched<ByHash>);
 /// Finding a key by its hash takes as long for a wrong one as for a right one, as far as a guesser could use it:
 /// whoever could choose the hash could as well choose the key.
 #[derive(Debug)]
-struct ByHash(HashMap<[u8; 32], Arc<Key>>);
+struct ByHash {
+    by_hash: HashMap<[u8; 32], Arc<Key>>,
+    by_basis: HashMap<Basis, Arc<Key>>,
+}
 
 impl Keys {
     pub(super) fn open(path: PathBuf) -> Result<Keys, Fault> {
-        Watched::open("access.keys", path, "homeroom key add", ByHash::read).map(Keys)
+        Watched::register("access.keys", path, "homeroom key add", ByHash::read).map(Keys)
     }
 
     /// Reads the file again if it changed; says whether it did.
@@ -63,9 +66,11 @@ impl Keys {
         self.0.look()
     }
 
-    /// What the file says of a service now, whether its key still holds or not.
-    pub(super) fn current(&self, name: &str) -> Option<Principal> {
-        self.0.now().0.values().find(|key| key.name == name).map(|key| key.principal())
+    /// What the file says now of a service that came in by a key; none if it has another one by now.
+    pub(super) fn current(&self, known: &Principal) -> Option<Principal> {
+        let keys = self.0.now();
+        let now = keys.by_basis.get(known.basis.as_ref()?).map(|key| key.principal())?;
+        (now.user == known.user).then_some(now)
     }
 
     /// Whose key this is, if it holds at `now`.
@@ -74,7 +79,7 @@ impl Keys {
             return Err(Denied::Key);
         }
         let hash = digest::digest(&digest::SHA256, key.expose().as_bytes());
-        let found = self.0.now().0.get(hash.as_ref()).cloned().ok_or(Denied::Key)?;
+        let found = self.0.now().by_hash.get(hash.as_ref()).cloned().ok_or(Denied::Key)?;
         let principal = found.principal();
         if principal.expires.is_some_and(|expires| expires <= now) { Err(Denied::Key) } else { Ok(principal) }
     }
@@ -83,18 +88,24 @@ impl Keys {
 impl ByHash {
     fn read(text: &str) -> Result<ByHash, String> {
         let keys = register::parse::<KeyFile>(text)?.into_iter();
-        let mut by_hash = HashMap::new();
+        let (mut by_hash, mut by_basis) = (HashMap::new(), HashMap::new());
         for key in keys {
             let hash = key.hash().ok_or("a hash is not 64 hexadecimal digits")?;
-            if by_hash.insert(hash, Arc::new(key)).is_some() {
+            let key = Arc::new(key);
+            by_basis.insert(key.basis(), key.clone());
+            if by_hash.insert(hash, key).is_some() {
                 return Err("Two names have the same key: remove one.".to_owned());
             }
         }
-        Ok(ByHash(by_hash))
+        Ok(ByHash { by_hash, by_basis })
     }
 }
 
 impl Key {
+    fn basis(&self) -> Basis {
+        Basis::of("key", self.sha256.as_bytes())
+    }
+
     fn principal(&self) -> Principal {
         let boxed = |texts: &[String]| texts.iter().map(|text| Box::from(text.as_str())).collect();
         let granted = |verb: &'static str, places: &[String]| {
@@ -114,6 +125,7 @@ impl Key {
             expires: self.expires.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
             proof: Some(self.name.as_str().into()),
             source: Source::Keys,
+            basis: Some(self.basis()),
         }
     }
 }

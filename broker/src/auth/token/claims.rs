@@ -54,6 +54,7 @@ impl Rules {
             expires: Some(expires),
             proof: optional(claims, &names.id, names::called)?.map(Arc::from),
             source: Source::Proof,
+            basis: None,
         })
     }
 

@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 
+use crate::auth::Basis;
 use crate::settings::Algorithm;
 
 /// RFC 7518, 3.2: "A key of the same size as the hash output [...] or larger MUST be used".
@@ -20,6 +21,8 @@ pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     /// Its name in a set of keys.
     pub(super) id: Option<Box<str>>,
+    /// What tokens rest on that it signed; none if it came from an address.
+    pub(super) basis: Option<Basis>,
     key: DecodingKey,
 }
 
@@ -30,6 +33,11 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
+    /// The secret of a file, which may end its only line.
+    pub(super) fn of_secret_file(text: &str) -> Result<Key, String> {
+        Key::of_secret(without_line_end(text))
+    }
+
     /// A secret that signs and checks.
     pub(super) fn of_secret(secret: &str) -> Result<Key, String> {
         if secret.len() < SECRET_BYTES_MIN {
@@ -38,7 +46,8 @@ impl Key {
                  `openssl rand -base64 48`."
             ));
         }
-        Ok(Key { algorithm: Algorithm::Hs256, id: None, key: DecodingKey::from_secret(secret.as_bytes()) })
+        let basis = Some(Basis::of("secret", secret.as_bytes()));
+        Ok(Key { algorithm: Algorithm::Hs256, id: None, basis, key: DecodingKey::from_secret(secret.as_bytes()) })
     }
 
     /// The public key of a PEM file.
@@ -70,7 +79,8 @@ impl Key {
             Algorithm::Es256 => bytes.len() == 65,
             _ => bytes.len() == 32,
         };
-        if fits { Ok(Key { algorithm, id: None, key }) } else { Err(wrong.to_owned()) }
+        let basis = Some(Basis::of("public key", bytes));
+        if fits { Ok(Key { algorithm, id: None, basis, key }) } else { Err(wrong.to_owned()) }
     }
 
     /// A key of a set, if it is one that checks signatures of an algorithm that we know.
@@ -98,13 +108,18 @@ impl Key {
             return None;
         }
         let id = common.key_id.as_deref().map(Box::from);
-        Some(Key { algorithm, id, key: DecodingKey::from_jwk(jwk).ok()? })
+        Some(Key { algorithm, id, basis: None, key: DecodingKey::from_jwk(jwk).ok()? })
     }
 
     /// Whether this key made the signature.
     pub(super) fn verifies(&self, signed: &str, signature: &str) -> bool {
         jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, self.algorithm.into()).unwrap_or(false)
     }
+}
+
+/// The secret that a file holds.
+pub(super) fn without_line_end(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
 }
 
 impl From<Algorithm> for jsonwebtoken::Algorithm {

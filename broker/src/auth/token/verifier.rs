@@ -1,14 +1,14 @@
 //! From a token's text to who it is.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::claims::Rules;
-use super::key::Key;
+use super::key::{Key, without_line_end};
 use super::parsed::Parsed;
 use super::{Invalid, Jwks, Signer, Statement};
 use crate::auth::files::{self, Fault};
+use crate::auth::watched::Watched;
 use crate::auth::{Denied, Principal, Secret};
 use crate::settings::{Algorithm, Jwt};
 
@@ -19,6 +19,8 @@ const TRIED_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
+    /// Keys that are read again when their files change.
+    files: Vec<Watched<Key>>,
     jwks: Option<Arc<Jwks>>,
     algorithms: Vec<Algorithm>,
     rules: Rules,
@@ -35,13 +37,18 @@ impl Verifier {
             faults.push(fault);
             None
         });
-        let mut keys: Vec<Key> = secret.iter().filter_map(|secret| Key::of_secret(secret.expose()).ok()).collect();
-        for file in &settings.public_keys {
-            match public_key(file.path()) {
-                Ok(key) => keys.push(key),
-                Err(fault) => faults.push(fault),
+        let mut keys = Vec::new();
+        let mut files = Vec::new();
+        match (&settings.secret_file, &secret) {
+            (Some(path), Some(_)) => {
+                files.push(Watched::secret("access.jwt.secret_file", path.clone(), Key::of_secret_file));
             }
+            (None, Some(secret)) => keys.extend(Key::of_secret(secret.expose())),
+            (_, None) => {}
         }
+        let public = settings.public_keys.iter().map(|file| file.path().to_owned());
+        files.extend(public.map(|path| Watched::public("access.jwt.public_keys", path, Key::of_pem)));
+        let files = files.into_iter().filter_map(|file| file.map_err(|fault| faults.push(fault)).ok()).collect();
         let jwks = settings.jwks_url.as_ref().map(|url| {
             let fault = |remedy| Fault { key: "access.jwt.jwks_url", value: url.to_string(), remedy };
             Jwks::new(url.clone(), settings.jwks_refresh).map(Arc::new).map_err(fault)
@@ -58,18 +65,43 @@ impl Verifier {
                 "tokens that their server made for others are let in too: set access.jwt.issuer or access.jwt.audience"
             );
         }
-        let verifier = Verifier::new(keys, jwks, settings);
+        let verifier = Verifier { files, ..Verifier::new(keys, jwks, settings) };
         verifier.test_itself(settings, secret).map_err(|fault| vec![fault])?;
         Ok(verifier)
     }
 
     pub(super) fn new(keys: Vec<Key>, jwks: Option<Arc<Jwks>>, settings: &Jwt) -> Verifier {
-        Verifier { keys, jwks, algorithms: settings.algorithms.clone(), rules: Rules::from(settings) }
+        Verifier {
+            keys,
+            files: Vec::new(),
+            jwks,
+            algorithms: settings.algorithms.clone(),
+            rules: Rules::from(settings),
+        }
     }
 
     /// Whether any token can be accepted.
     pub fn has_keys(&self) -> bool {
-        !self.keys.is_empty() || self.jwks.is_some()
+        !self.keys.is_empty() || self.has_files() || self.jwks.is_some()
+    }
+
+    /// Whether any key is in a file.
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Reads the files again that have changed; says whether a new key holds.
+    pub fn look(&self) -> bool {
+        self.files.iter().filter(|file| file.look()).count() > 0
+    }
+
+    /// Whether a token that was accepted rests on a key that still holds. One of an address stays until it expires: an
+    /// address does not say why a key has gone.
+    pub fn still_accepts(&self, principal: &Principal) -> bool {
+        let rests_on = |key: &Key| key.basis == principal.basis;
+        principal.basis.is_none()
+            || self.keys.iter().any(rests_on)
+            || self.files.iter().any(|file| rests_on(&file.now()))
     }
 
     /// The keys that come from an address.
@@ -110,13 +142,15 @@ impl Verifier {
         let fits = |key: &&Key| {
             key.algorithm == parsed.algorithm && (key.id.is_none() || parsed.key.is_none() || is_named(key))
         };
-        let mut tried = self.keys.iter().chain(fetched.iter()).filter(fits).take(TRIED_MAX);
-        if !tried.any(|key| key.verifies(parsed.signed, parsed.signature)) {
+        let of_files: Vec<Arc<Key>> = self.files.iter().map(Watched::now).collect();
+        let all = self.keys.iter().chain(of_files.iter().map(|key| &**key)).chain(fetched.iter());
+        let mut tried = all.filter(fits).take(TRIED_MAX);
+        let Some(key) = tried.find(|key| key.verifies(parsed.signed, parsed.signature)) else {
             let fetchable = self.jwks.is_some() && parsed.algorithm != Algorithm::Hs256;
             let is_new = fetched.is_empty() || (parsed.key.is_some() && !fetched.iter().any(is_named));
             return Err(if fetchable && is_new { Invalid::UnknownKey } else { Invalid::Signature }.into());
-        }
-        self.rules.principal(&parsed.claims()?, now)
+        };
+        Ok(Principal { basis: key.basis, ..self.rules.principal(&parsed.claims()?, now)? })
     }
 
     /// Makes a token with the secret and checks it. Without a secret, with one made up: whether signatures work at all
@@ -157,18 +191,12 @@ pub fn secret_of(settings: &Jwt) -> Result<Option<Secret>, Fault> {
     if let Some(path) = &settings.secret_file {
         let key = "access.jwt.secret_file";
         let kept = files::read(path).map_err(|remedy| Fault::of_file(key, path, remedy))?;
-        let secret = Secret::from(kept.text.trim_end_matches(['\r', '\n']));
+        let secret = Secret::from(without_line_end(&kept.text));
         Key::of_secret(secret.expose()).map_err(|remedy| Fault::of_file(key, path, remedy))?;
-        files::warn_if_readable(key, path, &kept);
         return Ok(Some(secret));
     }
     let Some(secret) = &settings.secret else { return Ok(None) };
     let hidden = |remedy| Fault { key: "access.jwt.secret", value: "…".to_owned(), remedy };
     Key::of_secret(secret.expose()).map_err(hidden)?;
     Ok(Some(secret.clone()))
-}
-
-fn public_key(path: &Path) -> Result<Key, Fault> {
-    let fault = |remedy| Fault::of_file("access.jwt.public_keys", path, remedy);
-    Key::of_pem(&files::read(path).map_err(fault)?.text).map_err(fault)
 }

@@ -34,7 +34,7 @@ use self::hash::Hashes;
 pub use self::hash::hash;
 use self::remembered::Remembered;
 use super::files::Fault;
-use super::principal::Source;
+use super::principal::{Basis, Source};
 use super::watched::Watched;
 use super::{Denied, Principal, Secret, names, register};
 use crate::settings::Access;
@@ -58,7 +58,7 @@ pub(super) struct Users {
 impl Users {
     pub(super) fn open(path: PathBuf, settings: &Access) -> Result<Users, Fault> {
         Ok(Users {
-            directory: Watched::open("access.users", path, "homeroom user add", Directory::read)?,
+            directory: Watched::register("access.users", path, "homeroom user add", Directory::read)?,
             hashes: Hashes::new(settings.hashes_at_once),
             remembered: Remembered::new(settings.passwords_remembered),
             failures: Arc::new(Failures::new(settings.login_failures_per_account, settings.login_failures_per_address)),
@@ -70,9 +70,10 @@ impl Users {
         self.directory.look()
     }
 
-    /// What the file says of a user now.
-    pub(super) fn current(&self, name: &str) -> Option<Principal> {
-        self.directory.now().0.get(name).map(User::principal)
+    /// What the file says now of a user who came in by a password; none if it is another one by now.
+    pub(super) fn current(&self, known: &Principal) -> Option<Principal> {
+        let now = self.directory.now().0.get(known.user.as_deref()?).map(User::principal)?;
+        (now.basis == known.basis).then_some(now)
     }
 
     /// Who that is, if the password is theirs.
@@ -125,6 +126,7 @@ impl User {
             expires: None,
             proof: None,
             source: Source::Users,
+            basis: Some(Basis::of("password", self.password.as_bytes())),
         }
     }
 }

@@ -20,7 +20,7 @@ impl Operation {
             "operationId": id, "tags": [tag], "summary": summary, "description": description,
             "parameters": [], "responses": {}, "x-examples": {},
         });
-        Operation { object }.refused([problem::FOREIGN])
+        Operation { object }.refused([problem::MISNAMED, problem::FOREIGN])
     }
 
     /// With one more parameter.

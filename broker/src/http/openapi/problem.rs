@@ -31,7 +31,13 @@ pub(in crate::http) const SENSELESS: Kind = kind(
     400,
     code::BAD_REQUEST,
     Retryable::Sometimes,
-    "The request makes no sense: `detail` names what, `remedy` says what to write.",
+    "The request makes no sense, or names no host, or several: `detail` names what, `remedy` says what to write.",
+);
+pub(in crate::http) const MISNAMED: Kind = kind(
+    400,
+    code::BAD_REQUEST,
+    Retryable::Never,
+    "The request names no host, or several, or none that there could be.",
 );
 pub(in crate::http) const STRANGER: Kind = kind(
     401,
