@@ -28,7 +28,12 @@ const SAID: &[(&str, &str, &[&str], &str)] = &[
     ("classrooms", "[limits]\nclassrooms = 1", &[SEND, "SEND\ndestination:/topic/8a\n\n"], "106"),
     ("reply_queues", "[limits]\nreply_queues = 0", &["SEND\ndestination:/topic/7b\nreply-to:/temp-queue/x\n\n"], "106"),
     ("publish_per_service", "[limits]\npublish_per_service = 1\npublish_wait = \"0s\"", &[SEND; 4], "111"),
-    ("publish_wait", "[limits]\npublish_per_service = 1\npublish_wait = \"1s\"", &[SEND; 9], ""),
+    (
+        "publish_wait",
+        "[limits]\npublish_per_service = 1\npublish_wait = \"1s\"",
+        &[BEGIN, SEND_IN_IT, SEND_IN_IT, SEND_IN_IT, SEND_IN_IT, "COMMIT\ntransaction:t\n\n", SEND],
+        "111",
+    ),
     (
         "publish_per_classroom",
         "[limits]\npublish_per_user = 1\npublish_per_classroom = 1\npublish_wait = \"0s\"",
@@ -44,7 +49,12 @@ const SAID: &[(&str, &str, &[&str], &str)] = &[
         &["SUBSCRIBE\nid:1\ndestination:/topic/7b\nack:client\n\n", SEND],
         "",
     ),
-    ("queues.bytes", "[limits]\nbody_bytes = \"4KiB\"\n[queues]\nbytes = \"4KiB\"", &[TO_A_QUEUE; 9], "106"),
+    (
+        "queues.bytes",
+        "[limits]\nin_flight_messages = 1\nbody_bytes = \"4KiB\"\n[queues]\nbytes = \"4KiB\"",
+        &[TO_A_QUEUE; 9],
+        "106",
+    ),
     ("stomp.frame_within", "[stomp]\nframe_within = \"1s\"", &["half"], "107"),
 ];
 
@@ -128,7 +138,9 @@ async fn strangers_who_say_too_much_or_nothing_are_counted() {
     let mut silent = Client::tcp(&broker).await;
     let error = silent.error().await;
     assert_eq!((error.header("code"), error.header("retryable")), (Some("106"), Some("true")));
-    let _says_nothing = TcpStream::connect(broker.http()).await.expect("it listens");
+    let mut slow = TcpStream::connect(broker.http()).await.expect("it listens");
+    let half = "POST /v1/messages?destination=/topic/7b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf";
+    slow.write_all(half.as_bytes()).await.expect("taken");
     let mut half = TcpStream::connect(broker.http()).await.expect("it listens");
     half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.expect("taken");
     let much = format!("GET / HTTP/1.1\r\nHost: x\r\nx: {}\r\n\r\n", "x".repeat(40_000));

@@ -67,6 +67,7 @@ impl Connection {
         if self.is_resting() {
             // Who sends so much that it is not read is here.
             (self.life.heard, self.life.wrote) = (now, now);
+            self.session.heard(now.into_std());
         }
         // Bytes we do not read are no silence, and neither is a Pong that waits behind data.
         if !self.may_read() || self.is_late_not_dead(now) {

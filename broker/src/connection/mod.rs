@@ -391,10 +391,12 @@ impl Connection {
                 self.answer(&bytes);
             }
             let overload = self.overload().filter(|_| self.session.is_connected());
-            self.note_stop(overload);
+            let waits_for_receipts = self.session.backlog() >= self.services.settings.limits.receipts;
+            self.note_stop(overload.or(waits_for_receipts.then_some(Limit::Receipts)));
             if self.held.is_some() || overload.is_some() {
-                // The session is not asked now; its timers are looked after every second.
-                self.session_wait = Some((Instant::now() + Duration::from_secs(1)).into_std());
+                // The session is not asked now; its heart-beats go on.
+                let soon = (Instant::now() + Duration::from_secs(1)).into_std();
+                self.session_wait = Some(self.session.due().map_or(soon, |due| due.min(soon)));
                 return;
             }
             match self.session.poll() {
@@ -408,8 +410,6 @@ impl Connection {
                 Output::Event(_) => {}
                 Output::Wait(until) => {
                     self.session_wait = until;
-                    let receipts_max = self.services.settings.limits.receipts;
-                    self.note_stop((self.session.backlog() >= receipts_max).then_some(Limit::Receipts));
                     return self.leave_if_gone();
                 }
                 Output::Closed(ending) => return self.session_closed(ending),

@@ -260,6 +260,12 @@ impl Session {
         self.receipts.len()
     }
 
+    /// When [`Session::timeout`] has something to do, also while the driver asks for nothing more.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
     /// Bytes received and not yet taken up. After a `poll` that said `Wait`, this
     /// is the beginning of a frame, or what waits for an answer of the driver.
     #[must_use]
