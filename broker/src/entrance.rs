@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::classroom::Room;
 use crate::classroom::registry::EnterError;
 use crate::connection::Services;
+use crate::metrics::Limit;
 use crate::refusals::{code, log_refusal, refusal};
 
 /// Between two tries to reach a store that is unavailable.
@@ -22,6 +23,7 @@ pub(crate) async fn enter(services: &Services, name: &str) -> Result<Arc<Room>, 
         match services.registry.enter(name).await {
             Ok(room) => return Ok(room),
             Err(EnterError::TooMany(open)) => {
+                services.metrics.hit(Limit::Classrooms);
                 let reason = format!("{open} classrooms are open, which is the limit");
                 let remedy = "Raise limits.classrooms in the broker's settings, or use fewer classrooms.";
                 return Err(refusal(code::LIMIT, "too many classrooms", reason, true, remedy));
@@ -34,8 +36,9 @@ pub(crate) async fn enter(services: &Services, name: &str) -> Result<Arc<Room>, 
 }
 
 /// Why a queue takes so much no more, if it does not.
-pub(crate) fn full(room: &Room, bytes: usize) -> Option<Refusal> {
+pub(crate) fn full(services: &Services, room: &Room, bytes: usize) -> Option<Refusal> {
     let (kept, max) = room.beyond(bytes as u64)?;
+    services.metrics.hit(Limit::QueueBytes);
     let reason = format!("/{} keeps {kept} bytes that nobody has acknowledged, {max} are the limit", room.name());
     let remedy = "It was not stored. Send it again when consumers have come further, or have queues.bytes raised.";
     Some(refusal(code::LIMIT, "queue full", reason, true, remedy))

@@ -9,6 +9,7 @@
 //! | [`connection`] | one STOMP conversation | transport, access, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
+//! | [`rate`] | how often something may happen, how fast somebody may publish | auth's principal, metrics |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
 //! | [`audit`] | what happened, for those who have to answer for it | auth's identity |
 //! | [`access`] | who may be here, what they may do, for how long | auth, router, classroom's bell |
@@ -44,6 +45,7 @@ pub mod http;
 pub mod metrics;
 pub mod patience;
 mod publication;
+pub mod rate;
 pub mod refusals;
 pub mod replies;
 pub mod router;

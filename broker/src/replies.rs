@@ -17,6 +17,7 @@ use homeroom_storage::Message;
 
 use crate::classroom::bell::Bell;
 use crate::classroom::now_millis;
+use crate::metrics::Limit;
 
 /// How much one session may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +75,21 @@ pub struct Reply {
 pub enum Closed {
     /// Its session has ended, or it never was.
     Gone,
-    /// Too much waits there already.
+    /// So many wait there already.
     Full,
+    /// So many bytes wait there already.
+    FullOfBytes,
+}
+
+impl Closed {
+    /// Which limit that is, if it is one.
+    pub fn limit(self) -> Option<Limit> {
+        match self {
+            Closed::Gone => None,
+            Closed::Full => Some(Limit::Replies),
+            Closed::FullOfBytes => Some(Limit::ReplyBytes),
+        }
+    }
 }
 
 /// Why there is no further reply queue.
@@ -116,9 +130,7 @@ impl Directory {
     /// Why there is none.
     pub fn reserve(&self, secret: &str, bytes: usize) -> Result<Slot, Closed> {
         let queue = self.locked().get(secret).cloned().ok_or(Closed::Gone)?;
-        if !queue.mailbox.locked().admit(bytes, &self.limits) {
-            return Err(Closed::Full);
-        }
+        queue.mailbox.locked().admit(bytes, &self.limits)?;
         Ok(Slot { queue, bytes, is_used: false })
     }
 
@@ -134,12 +146,15 @@ impl Mailbox {
 }
 
 impl Contents {
-    fn admit(&mut self, bytes: usize, limits: &Limits) -> bool {
-        let admits = self.count == 0 || self.count < limits.replies && self.bytes + bytes <= limits.bytes;
-        if admits {
-            (self.count, self.bytes) = (self.count + 1, self.bytes + bytes);
+    fn admit(&mut self, bytes: usize, limits: &Limits) -> Result<(), Closed> {
+        if self.count > 0 && self.count >= limits.replies {
+            return Err(Closed::Full);
         }
-        admits
+        if self.count > 0 && self.bytes + bytes > limits.bytes {
+            return Err(Closed::FullOfBytes);
+        }
+        (self.count, self.bytes) = (self.count + 1, self.bytes + bytes);
+        Ok(())
     }
 
     fn release(&mut self, bytes: usize) {
@@ -272,7 +287,7 @@ mod tests {
         let secret = alice.secret_of("x").expect("the first").to_owned();
         assert!(alice.secret_of("y").is_ok());
         assert_eq!(alice.secret_of("z"), Err(NoQueue::TooMany(2)));
-        let full = |bytes| matches!(directory.reserve(&secret, bytes), Err(Closed::Full));
+        let full = |bytes| matches!(directory.reserve(&secret, bytes), Err(Closed::Full | Closed::FullOfBytes));
         drop(directory.reserve(&secret, 1_000).expect("one always passes"));
         let first = directory.reserve(&secret, 60).expect("there is room");
         assert!(full(41), "bytes");

@@ -19,12 +19,14 @@ use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
 use crate::http::{Door, Origins, Site};
 use crate::metrics::Metrics;
+use crate::rate::Publishing;
 use crate::replies::Directory;
 use crate::settings::{Listener, Settings};
 use crate::shutdown::Shutdown;
 use crate::transport::Link;
 use crate::transport::admission::Admission;
-use crate::transport::{listener, tls};
+use crate::transport::listener::{self, Pace};
+use crate::transport::tls;
 use crate::{admin, http};
 
 pub(crate) use self::parts::tls_files;
@@ -150,20 +152,21 @@ impl Listeners {
 
     fn serve(self, services: &Arc<Services>, ways_in: &WaysIn, tasks: &mut JoinSet<()>) {
         let settings = &services.settings;
+        // The operator's own listener is not kept waiting by a flood of others.
+        let pace = Some(Pace::new(settings.limits.accepts_per_second, services.metrics.hits().clone()));
         let loopback_only = self.http.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let allowed = settings.http.allowed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
         let door = Door::new(services.clone(), Origins::new(allowed, settings.http.hosts.clone(), loopback_only));
         let site = Site::public(door, parts::deadlines(settings), parts::proxies(settings));
-        tasks.spawn(serve_http(self.http, ways_in.of(Listener::Http), site, services.clone()));
+        tasks.spawn(serve_http(self.http, pace.clone(), ways_in.of(Listener::Http), site, services.clone()));
         if let (Some(listener), Some(address)) = (self.management, settings.listen.management) {
             let routes = admin::routes(services.clone());
             let origins = Origins::of_operators(&settings.http.hosts, address.ip());
-            let shutdown = services.shutdown.clone();
-            let site = Site::plain(routes, admin::THERE_IS, origins, parts::deadlines(settings), shutdown);
-            tasks.spawn(serve_http(listener, ways_in.of(Listener::Management), site, services.clone()));
+            let site = Site::plain(routes, admin::THERE_IS, origins, parts::deadlines(settings), services);
+            tasks.spawn(serve_http(listener, None, ways_in.of(Listener::Management), site, services.clone()));
         }
         if let Some(listener) = self.stomp {
-            tasks.spawn(serve_stomp(listener, ways_in.of(Listener::Stomp), services.clone()));
+            tasks.spawn(serve_stomp(listener, pace, ways_in.of(Listener::Stomp), services.clone()));
         }
     }
 }
@@ -172,17 +175,23 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError>
     listener::bind(address).map_err(|source| RunError::Bind { key, address, source })
 }
 
-async fn serve_http(listener: TcpListener, admission: Admission, site: Arc<Site>, services: Arc<Services>) {
+async fn serve_http(
+    listener: TcpListener,
+    pace: Option<Pace>,
+    admission: Admission,
+    site: Arc<Site>,
+    services: Arc<Services>,
+) {
     let (tuning, shutdown) = (parts::tuning(&services.settings), services.shutdown.clone());
-    listener::accept(listener, tuning, admission, shutdown, move |socket, peer| {
+    listener::accept(listener, (tuning, pace), admission, shutdown, move |socket, peer| {
         http::serve(site.clone(), socket, peer)
     })
     .await;
 }
 
-async fn serve_stomp(listener: TcpListener, admission: Admission, services: Arc<Services>) {
+async fn serve_stomp(listener: TcpListener, pace: Option<Pace>, admission: Admission, services: Arc<Services>) {
     let (tuning, shutdown) = (parts::tuning(&services.settings), services.shutdown.clone());
-    listener::accept(listener, tuning, admission, shutdown, move |socket, peer| {
+    listener::accept(listener, (tuning, pace), admission, shutdown, move |socket, peer| {
         connection::serve(services.clone(), services.session.clone(), Link::tcp(socket, peer), Credentials::Nothing)
     })
     .await;
@@ -207,7 +216,7 @@ pub(crate) fn services(
 ) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
     let metrics = Metrics::new(store.clone(), rooms.tally.clone(), authenticator.clone());
-    let access = parts::access(&settings, authenticator)?;
+    let access = parts::access(&settings, authenticator, metrics.hits().clone())?;
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)
@@ -224,6 +233,7 @@ pub(crate) fn services(
             settings.limits.connections_per_address,
         ),
         server: SERVER,
+        publishing: Publishing::new(&settings.limits, access.is_some()),
         turns: connection::Turns::default(),
         arrivals: connection::Arrivals::default(),
         access,

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::classroom::bell::Bell;
+use crate::metrics::Limit;
 
 /// Who is connected, and whether the broker stops.
 #[derive(Debug)]
@@ -31,6 +32,25 @@ struct Connected {
     bells: HashMap<u64, Arc<Bell>>,
     /// Counted only where there is a limit.
     by_address: HashMap<IpAddr, usize>,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There are as many as may be, or the broker stops.
+    Full,
+    /// There are as many of its address.
+    Address,
+}
+
+impl TurnedAway {
+    /// Which limit that is.
+    pub fn limit(self) -> Limit {
+        match self {
+            TurnedAway::Full => Limit::Connections,
+            TurnedAway::Address => Limit::ConnectionsPerAddress,
+        }
+    }
 }
 
 /// One connection, counted as long as this lives.
@@ -58,22 +78,25 @@ impl Shutdown {
         })
     }
 
-    /// Counts a connection; `None` when the broker stops or is full, or too many come from the same address.
-    pub fn track(self: &Arc<Self>, address: IpAddr) -> Option<Tracked> {
+    /// Counts a connection.
+    ///
+    /// # Errors
+    /// The broker stops or is full, or too many come from the same address.
+    pub fn track(self: &Arc<Self>, address: IpAddr) -> Result<Tracked, TurnedAway> {
         let mut connected = self.connected();
         if self.is_stopping() || connected.bells.len() >= self.connected_max {
-            return None;
+            return Err(TurnedAway::Full);
         }
         if let Some(max) = self.per_address_max {
             let count = connected.by_address.entry(address).or_default();
             if *count >= max {
-                return None;
+                return Err(TurnedAway::Address);
             }
             *count += 1;
         }
         let (number, bell) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(Bell::default()));
         connected.bells.insert(number, bell.clone());
-        Some(Tracked { shutdown: self.clone(), number, address, bell })
+        Ok(Tracked { shutdown: self.clone(), number, address, bell })
     }
 
     /// Whether no connection more is taken.

@@ -1,7 +1,7 @@
 //! Every way a peer can be wrong, with its ERROR text.
 
 use crate::session::Refusal;
-use crate::{Command, Frame, Version};
+use crate::{Command, Frame, Limit, Version};
 
 /// Bytes that are no frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,6 +166,25 @@ impl Fault {
         Refusal { code, message: message.to_owned(), reason: self.to_string(), retryable, remedy: remedy.to_owned() }
     }
 
+    /// Which limit was hit, if it was one.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Fault::Decode(DecodeError::HeaderBytesExceeded { .. }) => Some(Limit::HeaderBytes),
+            Fault::Decode(DecodeError::HeadersExceeded { .. }) => Some(Limit::Headers),
+            Fault::Decode(DecodeError::BodyBytesExceeded { .. }) => Some(Limit::BodyBytes),
+            Fault::ConnectBytesExceeded { .. } => Some(Limit::ConnectBytes),
+            Fault::ConnectLate => Some(Limit::ConnectTime),
+            Fault::IdentifierBytesExceeded { .. } => Some(Limit::IdentifierBytes),
+            Fault::SubscriptionsExceeded { .. } => Some(Limit::Subscriptions),
+            Fault::TransactionsExceeded { .. } => Some(Limit::Transactions),
+            Fault::TransactionOperationsExceeded { .. } => Some(Limit::TransactionOperations),
+            Fault::TransactionBytesExceeded { .. } => Some(Limit::TransactionBytes),
+            Fault::TransactionTooOld { .. } => Some(Limit::TransactionAge),
+            _ => None,
+        }
+    }
+
     /// The table: code, whether the same may succeed later, what to do.
     #[rustfmt::skip]
     fn row(&self) -> (u16, bool, &'static str) {
@@ -311,6 +330,7 @@ mod tests {
         for (fault, code, reason) in table {
             let refusal = fault.refusal();
             assert_eq!((refusal.code, refusal.reason.as_str()), (code, reason));
+            assert_eq!(fault.limit().is_some(), code == LIMIT_EXCEEDED, "{fault:?}");
             assert!(refusal.remedy.ends_with('.') && !refusal.remedy.contains(['\n', '\0']), "{fault:?}");
         }
     }

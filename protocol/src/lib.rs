@@ -83,7 +83,7 @@ pub use encode::{MessageHead, encode, encode_message, encode_message_head};
 pub use error::{DecodeError, Fault};
 pub use frame::{Command, Frame};
 pub use headers::{Headers, Iter};
-pub use limits::Limits;
+pub use limits::{Limit, Limits};
 pub use session::{
     Accepted, AckMode, Acknowledge, Commit, Connect, Disconnect, Ending, Event, MessageReference, Operation, Output,
     Refusal, Send, Session, Settings, Subscribe, Ticket, Unsubscribe,

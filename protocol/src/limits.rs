@@ -31,6 +31,33 @@ pub struct Limits {
     pub transaction_age_max: Duration,
 }
 
+/// One of the [`Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// [`Limits::header_bytes_max`].
+    HeaderBytes,
+    /// [`Limits::headers_max`].
+    Headers,
+    /// [`Limits::body_bytes_max`].
+    BodyBytes,
+    /// [`Limits::connect_bytes_max`].
+    ConnectBytes,
+    /// How long CONNECT may take.
+    ConnectTime,
+    /// [`Limits::identifier_bytes_max`].
+    IdentifierBytes,
+    /// [`Limits::subscriptions_max`].
+    Subscriptions,
+    /// [`Limits::transactions_max`].
+    Transactions,
+    /// [`Limits::transaction_operations_max`].
+    TransactionOperations,
+    /// [`Limits::transaction_bytes_max`].
+    TransactionBytes,
+    /// [`Limits::transaction_age_max`].
+    TransactionAge,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

@@ -9,8 +9,11 @@ use homeroom_tests::{
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::limit_hits::{hits, is_hit};
 
 const QUIZ: &str = "/topic/7b/quiz";
 
@@ -124,7 +127,9 @@ async fn who_speaks_tls_to_a_port_without_it_is_told_of_in_the_log() {
 #[tokio::test]
 async fn half_a_hello_is_waited_for_a_while_and_a_class_goes_on() {
     const HALF: usize = 500;
-    let setup = Setup::default().config("[tls]\nhandshake_timeout = \"2s\"\nhandshakes = 600").over_tls();
+    let setup = Setup::default()
+        .config("[tls]\nhandshake_timeout = \"2s\"\nhandshakes = 600\n[limits]\nhandshakes_per_address = 600")
+        .over_tls();
     let broker = setup.start().await;
     let mut class = Vec::new();
     for number in 0..10 {
@@ -318,4 +323,37 @@ async fn the_files_are_looked_at_before_the_broker_starts() {
         assert_eq!(output.status.code(), Some(code), "{told}");
         assert!(told.contains(words), "{words}: {told}");
     }
+}
+
+#[tokio::test]
+async fn half_hellos_from_one_address_make_nobody_else_wait() {
+    let settings = "[tls]\nhandshake_timeout = \"20s\"\nhandshakes = 16\n[limits]\nhandshakes_per_address = 8";
+    let broker = Setup::default().config(settings).over_tls().start().await;
+    let mut halves = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("loopback is all of 127");
+        let address = broker.direct().http.parse().expect("an address");
+        let mut stream = socket.connect(address).await.expect("it listens");
+        stream.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).await.expect("written");
+        halves.push(stream);
+    }
+    is_hit(&broker, "handshakes_per_address").await;
+    let begun = Instant::now();
+    for number in 0..20 {
+        Client::signed_in(&broker, &format!("student-{number}")).await.publish(QUIZ, "here").await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "twenty came in after {:?}", begun.elapsed());
+    assert_eq!(hits(&broker, "tls.handshakes").await, 0.0, "there was room for others all the time");
+    // Who waits for its address is gone after its time as well.
+    drop(halves.split_off(50));
+    let settings = "[tls]\nhandshake_timeout = \"1s\"\nhandshakes = 1";
+    let broker = Setup::default().config(settings).over_tls().start().await;
+    let mut late = TcpStream::connect(&*broker.direct().http).await.expect("it listens");
+    late.write_all(&[0x16, 3, 1]).await.expect("written");
+    let second = TcpStream::connect(&*broker.direct().http).await.expect("it listens");
+    second.writable().await.expect("it is there");
+    second.try_write(&[0x16, 3, 1]).expect("written");
+    is_hit(&broker, "tls.handshakes").await;
+    is_hit(&broker, "tls.handshake_timeout").await;
 }

@@ -7,11 +7,8 @@
 //!   history   what every actor asked, was told and saw; `checker/` says whether that keeps the promises
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
 //!   school    a broker where everybody shows who they are
-<<<<<<< HEAD
 //!   canaries  what was sent or shown, which no log may hold
-=======
 //!   stranger  somebody who says nothing, or half of something, before CONNECT
->>>>>>> rest
 //!   wait      waits for an event, never for a time
 //! ```
 //!

@@ -7,6 +7,7 @@ mod deliver;
 #[allow(dead_code, reason = "the broker uses more of it than is counted here")]
 mod gate;
 mod measured;
+mod rates;
 mod stomp;
 mod store;
 
@@ -19,5 +20,5 @@ mod sync {
 }
 
 fn main() {
-    measured::run(&[&stomp::ROWS[..], &store::ROWS, &deliver::ROWS].concat());
+    measured::run(&[&stomp::ROWS[..], &store::ROWS, &deliver::ROWS, &rates::ROWS].concat());
 }

@@ -9,6 +9,7 @@ use super::pass::Pass;
 use super::revocations::{Revocation, RevocationError, Revocations};
 use crate::auth::{Identity, Principal};
 use crate::classroom::bell::Bell;
+use crate::metrics::{Hits, Limit};
 use crate::refusals::{code, refusal};
 use crate::router::{Grants, Rights};
 
@@ -19,6 +20,7 @@ pub struct Gatekeeper {
     revocations: Revocations,
     list: Arc<List>,
     per_user_max: usize,
+    hits: Hits,
 }
 
 /// The passes that are held.
@@ -43,8 +45,8 @@ pub(super) struct Listed {
 
 impl Gatekeeper {
     /// Decides by these rules. One user holds at most `per_user_max` passes at a time.
-    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize) -> Gatekeeper {
-        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max }
+    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize, hits: Hits) -> Gatekeeper {
+        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max, hits }
     }
 
     /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
@@ -61,6 +63,7 @@ impl Gatekeeper {
         if let Some(user) = &user {
             let count = held.by_user.entry(user.clone()).or_default();
             if *count >= self.per_user_max {
+                self.hits.hit(Limit::ConnectionsPerUser);
                 return Err(too_many(self.per_user_max));
             }
             *count += 1;
@@ -184,7 +187,7 @@ mod tests {
     use super::*;
 
     fn gatekeeper(per_user_max: usize) -> Gatekeeper {
-        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max)
+        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max, Hits::default())
     }
 
     fn admit(gatekeeper: &Gatekeeper, user: Option<&str>) -> Result<Arc<Pass>, Refusal> {

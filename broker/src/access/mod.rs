@@ -27,6 +27,7 @@ pub use self::pass::{Pass, Standing};
 pub use self::revocations::{Revocation, RevocationError, Revocations};
 use crate::auth::{Authenticator, Credentials, Denied, Principal, Secret, TicketError};
 use crate::classroom::bell::Bell;
+use crate::metrics::Hits;
 use crate::refusals::{code, refusal};
 use crate::router::{Rights, Rule};
 
@@ -48,10 +49,11 @@ impl Access {
         rules: &[Rule],
         kept_in: Option<&Path>,
         per_user_max: usize,
+        hits: Hits,
     ) -> Result<Access, RevocationError> {
         let rights = if rules.is_empty() { Rights::default() } else { Rights::new(rules.to_vec()) };
         let revocations = kept_in.map(Revocations::open).transpose()?.unwrap_or_default();
-        Ok(Access { authenticator, gatekeeper: Gatekeeper::new(rights, revocations, per_user_max) })
+        Ok(Access { authenticator, gatekeeper: Gatekeeper::new(rights, revocations, per_user_max, hits) })
     }
 
     /// A pass for whoever brings these credentials. `bell` rings when anything about it changes.

@@ -50,6 +50,7 @@ use self::news::Form;
 use self::pages::Pages;
 use self::presence::Presence;
 use self::recent::Recent;
+use crate::rate::Meter;
 use crate::router::{Kind, Rules};
 
 /// Errands that may wait for their turn; messages no log keeps are dropped beyond, as a full network would.
@@ -95,6 +96,7 @@ pub struct Room {
     /// So much it keeps at most, if it is a queue.
     bytes_max: Option<u64>,
     presence: Presence,
+    publishing: Meter,
     errands: mpsc::Sender<Errand>,
     ended: AtomicBool,
 }
@@ -132,6 +134,7 @@ impl Room {
             tally: settings.tally.clone(),
             bytes_max,
             presence: Presence::new(settings.presence_grace),
+            publishing: Meter::default(),
             errands,
             ended: AtomicBool::new(false),
         });
@@ -169,6 +172,11 @@ impl Room {
     /// Who is here.
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// How much was sent to it lately.
+    pub fn publishing(&self) -> &Meter {
+        &self.publishing
     }
 
     /// Its durable subscriptions.

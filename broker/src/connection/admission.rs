@@ -12,7 +12,7 @@ use super::subscribe::Request;
 use super::{Connection, Outcome, Phase};
 use crate::access::{Pass, Standing};
 use crate::audit::Line;
-use crate::auth::{Credentials, Identity};
+use crate::auth::{Credentials, Identity, Principal};
 use crate::publication::Publication;
 
 /// Where new credentials are sent.
@@ -33,6 +33,11 @@ pub(super) struct Permit {
 impl Permit {
     pub(super) fn new(pass: Arc<Pass>) -> Box<Permit> {
         Box::new(Permit { pass, seen: 0, warned: false })
+    }
+
+    /// What is known of whoever holds it.
+    pub(super) fn principal(&self) -> Arc<Principal> {
+        self.pass.principal()
     }
 
     /// When it is to be looked at next.

@@ -15,6 +15,7 @@ use super::outbox::Outbox;
 use super::subscription::{Source, Subscription};
 use super::{Connection, Ending, Phase};
 use crate::classroom::reader::{Filled, Step};
+use crate::metrics::Limit;
 use crate::refusals::{code, refusal};
 
 /// About so many bytes of messages leave in one write.
@@ -153,7 +154,11 @@ impl Connection {
     fn count(&mut self, left: &[Parcel]) {
         let now = Instant::now().into_std();
         for parcel in left {
-            self.subscriptions[parcel.subscription].sent(parcel.source, &parcel.step.entry);
+            let subscription = &mut self.subscriptions[parcel.subscription];
+            subscription.sent(parcel.source, &parcel.step.entry);
+            if subscription.room() == 0 {
+                self.services.metrics.hit(Limit::Prefetch);
+            }
             if let Some(barrier) = &mut self.barrier {
                 barrier.sent(parcel.bytes.len(), now);
             }

@@ -33,6 +33,14 @@ const DELAY_MAX: Duration = Duration::from_secs(3600);
 impl Connection {
     /// Does what an event asks for. Gives it back if something has to be waited for first.
     pub(super) fn handle(&mut self, mut event: Event) -> Option<Event> {
+        if self.is_resting() {
+            return Some(event);
+        }
+        match self.may_send_now(&event) {
+            Ok(true) => {}
+            Ok(false) => return Some(event),
+            Err(refusal) => return self.decline(ticket_of(&event), refusal),
+        }
         if let Err(refusal) = self.address_replies(&mut event) {
             return self.decline(ticket_of(&event), refusal);
         }
@@ -63,7 +71,12 @@ impl Connection {
             self.enter(publication.place.room().to_owned());
             return Some(Event::Send(send));
         };
-        if let Some(refusal) = full(&room, publication.message.cost()) {
+        match self.may_enter_now([(&*room, 1)]) {
+            Ok(true) => {}
+            Ok(false) => return Some(Event::Send(send)),
+            Err(refusal) => return self.decline(ticket, refusal),
+        }
+        if let Some(refusal) = full(&self.services, &room, publication.message.cost()) {
             return self.decline(ticket, refusal);
         }
         if publication.persistent || room.is_queue() {

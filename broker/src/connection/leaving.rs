@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::disconnect::Ending;
 use super::{Connection, Event};
+use crate::metrics::Limit;
 use crate::transport::{Inbound, Kind, Received};
 
 /// After the last word, so long is waited for the peer to take it and close.
@@ -81,7 +82,8 @@ impl Connection {
                 }
                 self.session_wait = None;
             }
-            stomp::Ending::Refused { refusal, error } => {
+            stomp::Ending::Refused { refusal, error, limit } => {
+                limit.into_iter().for_each(|limit| self.services.metrics.hit(setting_of(limit)));
                 tracing::debug!(code = refusal.code, message = refusal.message, "refused");
                 self.services.metrics.refused(refusal.code);
                 self.note_refused(&refusal);
@@ -145,5 +147,22 @@ impl Connection {
                 _ => return,
             }
         }
+    }
+}
+
+/// Which setting the session's limit is.
+fn setting_of(limit: stomp::Limit) -> Limit {
+    match limit {
+        stomp::Limit::HeaderBytes => Limit::HeaderBytes,
+        stomp::Limit::Headers => Limit::HeaderCount,
+        stomp::Limit::BodyBytes => Limit::BodyBytes,
+        stomp::Limit::ConnectBytes => Limit::BytesBeforeConnected,
+        stomp::Limit::ConnectTime => Limit::ConnectWithin,
+        stomp::Limit::IdentifierBytes => Limit::IdentifierBytes,
+        stomp::Limit::Subscriptions => Limit::Subscriptions,
+        stomp::Limit::Transactions => Limit::Transactions,
+        stomp::Limit::TransactionOperations => Limit::TransactionMessages,
+        stomp::Limit::TransactionBytes => Limit::TransactionBytes,
+        stomp::Limit::TransactionAge => Limit::TransactionAge,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Connection, Ending, Phase, publish};
+use crate::metrics::Limit;
 
 /// Where no heart-beats were negotiated, a silent WebSocket is asked for a sign of life so often.
 const PROBE: Duration = Duration::from_secs(25);
@@ -57,11 +58,17 @@ impl Connection {
         let since = *self.frame_since.get_or_insert(now);
         let allowed = self.services.settings.stomp.frame_within + FRAME_SECOND * (buffered / FRAME_BYTES) as u32;
         if now - since > allowed {
+            self.services.metrics.hit(Limit::FrameWithin);
             self.refuse(None, publish::frame_too_slow(buffered));
         }
     }
 
     pub(super) fn watch_life(&mut self, now: Instant) {
+        if self.is_resting() {
+            // Who sends so much that it is not read is here.
+            (self.life.heard, self.life.wrote) = (now, now);
+            self.session.heard(now.into_std());
+        }
         // Bytes we do not read are no silence, and neither is a Pong that waits behind data.
         if !self.may_read() || self.is_late_not_dead(now) {
             self.session.heard(now.into_std());

@@ -26,6 +26,7 @@ mod leaving;
 mod life;
 mod notices;
 mod outbox;
+mod pace;
 mod publish;
 mod refused;
 mod repeats;
@@ -54,6 +55,7 @@ use self::leaving::Phase;
 use self::life::{FRAME_SECOND, Life};
 use self::notices::Notices;
 use self::outbox::Outbox;
+use self::pace::Pace;
 use self::publish::{InFlight, Rooms};
 pub use self::refused::RecentRefusals;
 use self::replies::Replies;
@@ -68,7 +70,8 @@ use crate::auth::{Credentials, Identity};
 use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
+use crate::rate::Publishing;
 use crate::replies::Directory;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Tracked};
@@ -101,6 +104,8 @@ pub struct Services {
     pub arrivals: Arrivals,
     /// Who was refused lately.
     pub recent_refusals: RecentRefusals,
+    /// How fast messages may come.
+    pub publishing: Publishing,
     /// Where replies go.
     pub replies: Arc<Directory>,
     /// Who may come in and what they may do; `None` where everybody may do everything.
@@ -160,6 +165,7 @@ struct Connection {
     in_flight: Option<Box<InFlight>>,
     busy: Option<Busy>,
     held: Option<Box<Event>>,
+    pace: Pace,
     session_wait: Option<std::time::Instant>,
     life: Life,
     /// Since when a frame is incomplete.
@@ -191,14 +197,14 @@ pub fn serve(
 ) -> impl Future<Output = ()> + Send {
     let tracked = services.shutdown.track(link.peer().ip());
     let connection = match tracked {
-        Some(tracked) => {
+        Ok(tracked) => {
             services.metrics.opened(link.kind());
             let mut connection = Box::new(Connection::new(services, session, link, tracked));
             connection.brought = (brought != Credentials::Nothing).then(|| Box::new(brought));
             Some(connection)
         }
-        None => {
-            services.metrics.turned_away("connections");
+        Err(why) => {
+            services.metrics.turned_away(why.limit());
             None
         }
     };
@@ -233,6 +239,7 @@ impl Connection {
             in_flight: None,
             busy: None,
             held: None,
+            pace: Pace::default(),
             session_wait: None,
             life: Life { heard: now, wrote: now, probed: false },
             frame_since: None,
@@ -383,9 +390,13 @@ impl Connection {
             while let Some(bytes) = self.session.poll_transmit() {
                 self.answer(&bytes);
             }
-            if self.held.is_some() || self.is_overloaded() && self.session.is_connected() {
-                // The session is not asked now; its timers are looked after every second.
-                self.session_wait = Some((Instant::now() + Duration::from_secs(1)).into_std());
+            let overload = self.overload().filter(|_| self.session.is_connected());
+            let waits_for_receipts = self.session.backlog() >= self.services.settings.limits.receipts;
+            self.note_stop(overload.or(waits_for_receipts.then_some(Limit::Receipts)));
+            if self.held.is_some() || overload.is_some() {
+                // The session is not asked now; its heart-beats go on.
+                let soon = (Instant::now() + Duration::from_secs(1)).into_std();
+                self.session_wait = Some(self.session.due().map_or(soon, |due| due.min(soon)));
                 return;
             }
             match self.session.poll() {
@@ -393,6 +404,7 @@ impl Connection {
                 Output::Event(Event::Subscribe(_)) if matches!(self.phase, Phase::Gone { .. }) => {}
                 Output::Event(event) if matches!(self.phase, Phase::Talking | Phase::Gone { .. }) => {
                     self.frame_since = None;
+                    self.pace.begin();
                     self.held = Some(Box::new(event));
                 }
                 Output::Event(_) => {}
@@ -414,11 +426,20 @@ impl Connection {
 
     /// Whether so much waits that nothing more is taken up.
     fn is_overloaded(&self) -> bool {
+        self.overload().is_some()
+    }
+
+    /// Which limit is reached, so that nothing more is taken up.
+    fn overload(&self) -> Option<Limit> {
         let limits = &self.services.settings.limits;
         let (messages, bytes) = self.in_flight.as_ref().map_or((0, 0), |in_flight| in_flight.load());
-        messages >= limits.in_flight_messages
-            || bytes as u64 >= limits.in_flight_bytes
-            || self.outbox.waiting() as u64 >= limits.outbox_bytes
+        if messages >= limits.in_flight_messages {
+            Some(Limit::InFlightMessages)
+        } else if bytes as u64 >= limits.in_flight_bytes {
+            Some(Limit::InFlightBytes)
+        } else {
+            (self.outbox.waiting() as u64 >= limits.outbox_bytes).then_some(Limit::OutboxBytes)
+        }
     }
 
     /// Bytes are read as long as they can be taken up; the rest waits with the peer.
@@ -441,7 +462,8 @@ impl Connection {
         let repeat = repeat.map(|due| due.at).min().filter(|_| !self.is_blocked);
         let frame = self.frame_since.map(|_| now + FRAME_SECOND);
         let permit = self.permit.as_ref().and_then(|permit| permit.look_at(now));
-        let due = [session, phase, ping, repeat, frame, permit, Some(self.look_after_life_at(now))];
+        let rest = self.pace.goes_at();
+        let due = [session, phase, ping, repeat, frame, permit, rest, Some(self.look_after_life_at(now))];
         due.into_iter().flatten().min().unwrap_or(far).min(far)
     }
 

@@ -13,6 +13,7 @@ use super::delivery::BATCH_BYTES;
 use super::envelope;
 use super::publish;
 use crate::classroom::now_millis;
+use crate::metrics::Limit;
 use crate::refusals::{code, destination_refusal, refusal, unavailable};
 use crate::replies::{NoQueue, OwnQueues, Reply, Slot};
 use crate::router::{REPLY_QUEUE, reply_queue, temp_queue};
@@ -73,7 +74,13 @@ impl Connection {
             Box::new(Replies { queues, told: 0 })
         };
         let replies = self.replies.get_or_insert_with(new);
-        let secret = replies.queues.secret_of(name).map_err(no_queue)?;
+        let metrics = &self.services.metrics;
+        let too_many = |error: &NoQueue| {
+            if let NoQueue::TooMany(_) = error {
+                metrics.hit(Limit::ReplyQueues);
+            }
+        };
+        let secret = replies.queues.secret_of(name).inspect_err(too_many).map_err(no_queue)?;
         let address = format!("{REPLY_QUEUE}{secret}");
         *headers = headers.iter().map(|(key, value)| (key, if key == REPLY_TO { &*address } else { value })).collect();
         Ok(())
@@ -120,6 +127,7 @@ impl Connection {
             Err(closed) => {
                 tracing::debug!(?closed, "a reply was dropped");
                 self.services.metrics.reply_dropped();
+                closed.limit().into_iter().for_each(|limit| self.services.metrics.hit(limit));
                 Ok(None)
             }
         }

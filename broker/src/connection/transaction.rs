@@ -34,8 +34,13 @@ impl Connection {
             };
             shares.push(Share { room, messages });
         }
+        match self.may_enter_now(shares.iter().map(|share| (&*share.room, share.messages.len()))) {
+            Ok(true) => {}
+            Ok(false) => return Some(Event::Commit(commit)),
+            Err(refusal) => return self.decline(commit.ticket, refusal),
+        }
         let bytes = |share: &Share| share.messages.iter().map(Message::cost).sum();
-        if let Some(refusal) = shares.iter().find_map(|share| full(&share.room, bytes(share))) {
+        if let Some(refusal) = shares.iter().find_map(|share| full(&self.services, &share.room, bytes(share))) {
             return self.decline(commit.ticket, refusal);
         }
         let replies = match self.prepare_replies(&commit) {

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::problem::Problem;
+use crate::metrics::{Hits, Limit};
 use crate::refusals::{code, refusal};
 
 /// A large body has this much more time ...
@@ -27,7 +28,7 @@ pub(super) struct Bounds {
     /// Bytes.
     pub(super) bytes_max: usize,
     /// The setting that says so.
-    pub(super) setting: &'static str,
+    pub(super) limit: Limit,
     /// Until its end, if it is small.
     pub(super) within: Duration,
 }
@@ -37,6 +38,7 @@ pub(super) struct Bounds {
 pub(super) struct Intake {
     bytes: AtomicUsize,
     bytes_max: usize,
+    hits: Hits,
 }
 
 /// What came of one body. Its bytes count until this is dropped.
@@ -47,8 +49,9 @@ pub(super) struct Taken {
 }
 
 impl Intake {
-    pub(super) fn new(bytes_max: usize) -> Arc<Intake> {
-        Arc::new(Intake { bytes: AtomicUsize::new(0), bytes_max })
+    /// Takes so many bytes, and counts what is refused.
+    pub(super) fn new(bytes_max: usize, hits: Hits) -> Arc<Intake> {
+        Arc::new(Intake { bytes: AtomicUsize::new(0), bytes_max, hits })
     }
 
     /// Reads a body to its end.
@@ -58,6 +61,7 @@ impl Intake {
     pub(super) async fn read(self: &Arc<Self>, body: Body, bounds: Bounds) -> Result<(Bytes, Taken), Problem> {
         let announced = body.size_hint().lower();
         if announced > bounds.bytes_max as u64 {
+            self.hits.hit(bounds.limit);
             return Err(too_large(&format!("{announced} bytes are announced"), bounds));
         }
         let mut taken = Taken { intake: self.clone(), bytes: 0 };
@@ -71,10 +75,15 @@ impl Intake {
         loop {
             let more = MORE_TIME * u32::try_from(read.len() / MORE_BYTES).unwrap_or(u32::MAX);
             let frame = tokio::time::timeout_at(began + bounds.within + more, body.frame()).await;
-            let Some(frame) = frame.map_err(|_| too_slow(read.len()))? else { break };
+            let late = |_| {
+                self.hits.hit(Limit::UpgradeTimeout);
+                too_slow(read.len())
+            };
+            let Some(frame) = frame.map_err(late)? else { break };
             // Trailers say nothing that is asked here.
             let Ok(data) = frame.map_err(|_| broken_off(read.len()))?.into_data() else { continue };
             if read.len() + data.len() > bounds.bytes_max {
+                self.hits.hit(bounds.limit);
                 return Err(too_large("more came", bounds));
             }
             taken.more(data.len())?;
@@ -100,7 +109,8 @@ impl Drop for Taken {
     }
 }
 
-fn too_large(what: &str, Bounds { bytes_max, setting, .. }: Bounds) -> Problem {
+fn too_large(what: &str, Bounds { bytes_max, limit, .. }: Bounds) -> Problem {
+    let setting = limit.key();
     let remedy =
         format!("Send less at once, or a link to what is too large; {setting} in the broker's settings is the limit.");
     let reason = format!("the body may have {bytes_max} bytes, and {what}");
@@ -133,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { bytes_max: 10, setting: "limits.x", within: Duration::from_secs(10) };
+    const BOUNDS: Bounds = Bounds { bytes_max: 10, limit: Limit::BodyBytes, within: Duration::from_secs(10) };
 
     fn pieces(pieces: &[&'static str]) -> Body {
         let pieces: Vec<Result<Bytes, std::io::Error>> = pieces.iter().map(|piece| Ok(Bytes::from(*piece))).collect();
@@ -146,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_may_fill_its_bounds_and_no_more() {
-        let intake = Intake::new(100);
+        let intake = Intake::new(100, Hits::default());
         let (body, taken) = intake.read(pieces(&["hello", "world"]), BOUNDS).await.expect("it fits");
         assert_eq!((&*body, intake.bytes.load(Ordering::Relaxed)), (&b"helloworld"[..], 10));
         drop(taken);
@@ -157,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_bodies_together_are_bounded() {
-        let intake = Intake::new(15);
+        let intake = Intake::new(15, Hits::default());
         let first = intake.read(pieces(&["0123456789"]), BOUNDS).await.expect("there is room");
         assert_eq!(status(intake.read(pieces(&["012345"]), BOUNDS).await), 429);
         drop(first);
@@ -168,6 +178,6 @@ mod tests {
     async fn a_body_that_does_not_end_is_given_up() {
         let silence = stream::pending::<Result<Bytes, std::io::Error>>();
         let bounds = Bounds { within: Duration::from_millis(1), ..BOUNDS };
-        assert_eq!(status(Intake::new(100).read(Body::from_stream(silence), bounds).await), 408);
+        assert_eq!(status(Intake::new(100, Hits::default()).read(Body::from_stream(silence), bounds).await), 408);
     }
 }

@@ -23,6 +23,7 @@ mod serve;
 mod sockjs;
 mod upgrade;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -44,6 +45,7 @@ use crate::classroom::now_millis;
 use crate::connection::Services;
 use crate::refusals::{code, refusal};
 use crate::settings::Settings;
+use crate::shutdown::{Tracked, TurnedAway};
 
 /// What HTTP handlers share.
 #[derive(Debug)]
@@ -71,7 +73,17 @@ impl Door {
         // It waits for the disk, as what the store was handed does.
         let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
         let doctor = doctor::Desk::new(services.settings.limits.doctor_probes);
-        Arc::new(Door { services, origins, intake: Intake::new(waiting_max), doctor, sockjs, sessions })
+        let intake = Intake::new(waiting_max, services.metrics.hits().clone());
+        Arc::new(Door { services, origins, intake, doctor, sockjs, sessions })
+    }
+
+    /// Counts a request as a connection.
+    ///
+    /// # Errors
+    /// There are too many, which is counted too.
+    fn track(&self, peer: SocketAddr) -> Result<Tracked, TurnedAway> {
+        let turned_away = |why: &TurnedAway| self.services.metrics.turned_away(why.limit());
+        self.services.shutdown.track(peer.ip()).inspect_err(turned_away)
     }
 
     /// What a session is told that speaks `version`, or whatever its CONNECT agrees on.

@@ -7,10 +7,11 @@ use axum::response::{IntoResponse, Response};
 use homeroom_protocol::Refusal;
 use serde_json::{Map, Value, json};
 
+use crate::rate::TooFast;
 use crate::refusals::code;
 
-/// Seconds after which something that is not available now may be asked for again.
-const RETRY_AFTER: &str = "2";
+/// Seconds after which something that is not available now may be asked for again, if nobody knows better.
+const RETRY_AFTER: u64 = 2;
 
 /// A refusal on its way to a client over HTTP.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Problem {
     refusal: Refusal,
     status: StatusCode,
     more: Map<String, Value>,
+    retry_after: u64,
     closes: bool,
 }
 
@@ -36,7 +38,7 @@ impl Problem {
             (code::NOT_AVAILABLE, _) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Problem { refusal, status, more: Map::new(), closes: false }
+        Problem { refusal, status, more: Map::new(), retry_after: RETRY_AFTER, closes: false }
     }
 
     /// The same with another status.
@@ -53,6 +55,12 @@ impl Problem {
     /// The same, and nothing more is read of the connection: the rest of a body may still be on its way.
     pub(super) fn closing(self) -> Problem {
         Problem { closes: true, ..self }
+    }
+}
+
+impl From<TooFast> for Problem {
+    fn from(too_fast: TooFast) -> Problem {
+        Problem { retry_after: too_fast.seconds(), ..Problem::new(too_fast.refusal()) }
     }
 }
 
@@ -81,7 +89,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if retryable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            headers.insert(header::RETRY_AFTER, self.retry_after.into());
         }
         if self.closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -31,6 +31,8 @@ use super::problem::Problem;
 use super::upgrade::{self, Agreed};
 use super::{Door, Origins, routes};
 use super::{absent, cors, forwarded, http2};
+use crate::connection::Services;
+use crate::metrics::{Hits, Limit};
 use crate::settings::Listener;
 use crate::shutdown::Shutdown;
 use crate::transport::admission::Proxies;
@@ -63,6 +65,7 @@ pub struct Site {
     origins: Origins,
     deadlines: Deadlines,
     shutdown: Arc<Shutdown>,
+    hits: Hits,
     /// These say for whom they ask.
     proxies: Proxies,
     /// They do so before TLS or HTTP begins.
@@ -78,12 +81,14 @@ impl Site {
     pub fn public(door: Arc<Door>, deadlines: Deadlines, proxies: Proxies) -> Arc<Site> {
         let (routes, shutdown) = (TowerToHyperService::new(routes(door.clone())), door.services.shutdown.clone());
         let announced = door.services.settings.proxies.proxy_protocol.contains(&Listener::Http);
+        let hits = door.services.metrics.hits().clone();
         Arc::new(Site {
             routes,
             door: Some(door),
             origins: Origins::default(),
             deadlines,
             shutdown,
+            hits,
             proxies,
             announced,
         })
@@ -96,11 +101,12 @@ impl Site {
         there_is: &'static str,
         origins: Origins,
         deadlines: Deadlines,
-        shutdown: Arc<Shutdown>,
+        services: &Services,
     ) -> Arc<Site> {
         let routes = TowerToHyperService::new(absent::told(routes, there_is));
+        let (shutdown, hits) = (services.shutdown.clone(), services.metrics.hits().clone());
         let proxies = Proxies::default();
-        Arc::new(Site { routes, door: None, origins, deadlines, shutdown, proxies, announced: false })
+        Arc::new(Site { routes, door: None, origins, deadlines, shutdown, hits, proxies, announced: false })
     }
 
     fn answer(
@@ -233,7 +239,12 @@ impl Activity {
 
     fn touch(&self) {
         let millis = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_millis.store(millis, Ordering::Relaxed);
+        self.last_millis.store(millis.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether anything was ever asked.
+    fn was_asked(&self) -> bool {
+        self.last_millis.load(Ordering::Relaxed) > 0 || self.agreed.get().is_some()
     }
 
     /// When the connection has been idle for too long, if nothing is asked until then.
@@ -271,11 +282,19 @@ pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
             }
             () = tokio::time::sleep_until(until) => {
                 if activity.idle_until(deadlines.idle).is_some_and(|until| until <= Instant::now()) {
+                    if !activity.was_asked() {
+                        site.hits.hit(Limit::UpgradeTimeout);
+                    }
                     return close(connection.into_parts().io.into_inner()).await;
                 }
             }
         }
     };
+    if let Err(error) = &served {
+        let limit = if error.is_timeout() { Some(Limit::HeaderTimeout) } else { None };
+        let limit = limit.or(error.is_parse_too_large().then_some(Limit::HeaderBytesMax));
+        limit.into_iter().for_each(|limit| site.hits.hit(limit));
+    }
     let (agreed, parts) = (activity.agreed.get().filter(|_| served.is_ok()), connection.into_parts());
     let stream = parts.io.into_inner();
     // A broken request or a vanished peer is the peer's affair; hyper has answered what it could.

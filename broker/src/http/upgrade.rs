@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::{Door, query, sockjs};
 use crate::auth::Credentials;
 use crate::connection;
+use crate::metrics::Limit;
 use crate::transport::sockjs::{ESCAPED_MAX, OPEN};
 use crate::transport::websocket::{self, Framing};
 use crate::transport::{Link, Socket};
@@ -65,7 +66,7 @@ pub(super) fn answer<B>(door: &Door, way: Way, request: &Request<B>) -> (Respons
         Err(refusal) => return (Problem::from(refusal).into_response(), None),
     };
     if door.services.shutdown.is_full() {
-        door.services.metrics.turned_away("connections");
+        door.services.metrics.turned_away(Limit::Connections);
         return (busy(), None);
     }
     let version = subprotocol(request.headers());

@@ -3,6 +3,7 @@
 
 mod access;
 mod groups;
+mod limits;
 mod store;
 mod tls;
 
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 use self::access::AccessCounters;
 use self::groups::GroupCounters;
+pub use self::limits::{Hits, Limit};
 use self::store::StoreCounters;
 pub use self::tls::{Handshake, TlsCounters};
 use crate::auth::Authenticator;
@@ -40,6 +42,7 @@ pub struct Metrics {
     turned_away: Family<TurnedAway, Counter>,
     readers: Family<Reader, Gauge>,
     replies_dropped: Counter,
+    hits: Hits,
     tls: TlsCounters,
 }
 
@@ -138,6 +141,8 @@ impl Metrics {
         let readers = Family::<Reader, Gauge>::default();
         registry.register("http_readers", "Long polls and streams over HTTP now", readers.clone());
         let tls = TlsCounters::registered(&mut registry);
+        let hits = Hits::default();
+        hits.register(&mut registry);
         Arc::new(Metrics {
             registry,
             readers,
@@ -152,6 +157,7 @@ impl Metrics {
             dispatched,
             turned_away,
             replies_dropped,
+            hits,
             tls,
         })
     }
@@ -221,8 +227,19 @@ impl Metrics {
     }
 
     /// A connection was refused by a limit of the settings.
-    pub fn turned_away(&self, limit: &'static str) {
-        self.turned_away.get_or_create(&TurnedAway { limit }).inc();
+    pub fn turned_away(&self, limit: Limit) {
+        self.turned_away.get_or_create(&TurnedAway { limit: limit.label() }).inc();
+        self.hit(limit);
+    }
+
+    /// A limit of the settings made somebody wait or be refused.
+    pub fn hit(&self, limit: Limit) {
+        self.hits.hit(limit);
+    }
+
+    /// How often limits were hit.
+    pub fn hits(&self) -> &Hits {
+        &self.hits
     }
 
     /// Nobody waited for a reply any more.

@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::auth::Authenticator;
 use crate::classroom::{self, pages, recent};
 use crate::http::Deadlines;
+use crate::metrics::Hits;
 use crate::replies;
 use crate::router::{Kind, Rules};
 use crate::settings::{Engine, Settings, Storage, Tls, TlsVersion, Unprefixed};
@@ -80,6 +81,7 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, RunError> {
 pub(super) fn access(
     settings: &Settings,
     authenticator: Arc<Authenticator>,
+    hits: Hits,
 ) -> Result<Option<Arc<Access>>, RevocationError> {
     if authenticator.is_open() {
         return Ok(None);
@@ -88,9 +90,8 @@ pub(super) fn access(
         Engine::Sled => Some(settings.storage.path.join("revocations.json")),
         Engine::Memory => None,
     };
-    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), settings.limits.connections_per_user)
-        .map(Arc::new)
-        .map(Some)
+    let per_user_max = settings.limits.connections_per_user;
+    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), per_user_max, hits).map(Arc::new).map(Some)
 }
 
 /// Where it is kept what happened.
@@ -155,6 +156,7 @@ pub(super) fn tls_rules(settings: &Settings) -> accept::Rules {
         only_1_3: tls.minimum_version == TlsVersion::V1_3,
         within: tls.handshake_timeout,
         handshakes: tls.handshakes,
+        handshakes_per_address: settings.limits.handshakes_per_address,
         waiting: settings.limits.connections,
     }
 }

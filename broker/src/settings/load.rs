@@ -204,6 +204,8 @@ fn limits(mut section: Section<'_>, limits: &mut Limits) {
         Some(0) => Err("Write a whole number from 1 on, or \"none\" for no limit.".to_owned()),
         _ => Ok(()),
     });
+    section.read_if("accepts_per_second", &mut limits.accepts_per_second, rate);
+    section.read_within("handshakes_per_address", &mut limits.handshakes_per_address, 1..=1_000_000);
     section.read_within("subscriptions", &mut limits.subscriptions, 1..=65_536);
     section.read_within("header_count", &mut limits.header_count, 8..=1_024);
     section.read_within("header_bytes", &mut limits.header_bytes, KIB..=MIB);
@@ -223,6 +225,20 @@ fn limits(mut section: Section<'_>, limits: &mut Limits) {
     section.read_within("doctor_probes", &mut limits.doctor_probes, 0..=10_000);
     section.read_within("replies", &mut limits.replies, 1..=1_000_000);
     section.read_within("reply_bytes", &mut limits.reply_bytes, KIB..=GIB);
+    section.read_if("publish_per_user", &mut limits.publish_per_user, rate);
+    section.read_if("publish_per_service", &mut limits.publish_per_service, rate);
+    section.read_if("publish_per_classroom", &mut limits.publish_per_classroom, rate);
+    section.read_within("publish_wait", &mut limits.publish_wait, Duration::ZERO..=MINUTE);
+}
+
+/// So many in a second.
+fn rate(rate: &Option<usize>) -> Result<(), String> {
+    match rate {
+        Some(rate) if !(1..=1_000_000).contains(rate) => {
+            Err("Write how many in a second, from 1 to 1000000, or \"none\" for no limit.".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn delivery(mut section: Section<'_>, delivery: &mut Delivery) {

@@ -143,6 +143,11 @@ fn sizes(settings: &Settings) -> Vec<Broken> {
                       most limits.connections, or \"none\".";
         broken.push(Broken::two("limits.connections_per_address", "limits.connections", remedy));
     }
+    if limits.publish_per_user.zip(limits.publish_per_classroom).is_some_and(|(each, all)| each > all) {
+        let remedy = "One user may not send more than all together: limits.publish_per_user must be at most \
+                      limits.publish_per_classroom, or one of them \"none\".";
+        broken.push(Broken::two("limits.publish_per_user", "limits.publish_per_classroom", remedy));
+    }
     if settings.delivery.pages_bytes_per_classroom > settings.delivery.pages_bytes {
         let remedy = "One classroom may not keep more than all together: delivery.pages_bytes_per_classroom must be at \
                       most delivery.pages_bytes.";

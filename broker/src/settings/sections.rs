@@ -243,6 +243,10 @@ pub struct Limits {
     pub connections_per_address: Option<usize>,
     /// Connections and HTTP requests of one user at a time, where users show who they are.
     pub connections_per_user: usize,
+    /// Connections that are taken in a second, and a burst of two seconds' worth; the others wait in the system.
+    pub accepts_per_second: Option<usize>,
+    /// TLS handshakes under way with one network address; the others wait.
+    pub handshakes_per_address: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
     /// Headers of one frame.
@@ -281,6 +285,14 @@ pub struct Limits {
     pub replies: usize,
     /// Bytes of replies that wait for one connection; beyond, more are refused.
     pub reply_bytes: u64,
+    /// Messages in a second of one user, and a burst of two seconds' worth; of a connection where nobody is known.
+    pub publish_per_user: Option<usize>,
+    /// The same of one user of the role `service`, and of each connection where access is open.
+    pub publish_per_service: Option<usize>,
+    /// The same of all together in one classroom.
+    pub publish_per_classroom: Option<usize>,
+    /// Messages over STOMP that would have to wait for longer are refused; those before are not read meanwhile.
+    pub publish_wait: Duration,
 }
 
 impl Default for Limits {
@@ -289,6 +301,8 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: None,
             connections_per_user: 1000,
+            accepts_per_second: Some(1_000),
+            handshakes_per_address: 256,
             subscriptions: 64,
             header_count: 64,
             header_bytes: 16 * KIB,
@@ -308,6 +322,10 @@ impl Default for Limits {
             doctor_probes: 64,
             replies: 1_000,
             reply_bytes: MIB,
+            publish_per_user: Some(1_000),
+            publish_per_service: Some(100_000),
+            publish_per_classroom: Some(200_000),
+            publish_wait: Duration::from_secs(10),
         }
     }
 }

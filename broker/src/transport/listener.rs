@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::Socket;
 use super::admission::Admission;
+use crate::metrics::{Hits, Limit};
+use crate::rate::{Meter, Rate};
 use crate::shutdown::Shutdown;
 
 /// Connections the kernel holds until they are taken: a whole school may return in the same second.
@@ -55,10 +57,35 @@ impl Tuning {
     }
 }
 
+/// How fast connections are taken, by all listeners that have this together.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    rate: Option<Rate>,
+    meter: Arc<Meter>,
+    hits: Hits,
+}
+
+impl Pace {
+    /// So many in a second, if there is a limit.
+    pub fn new(per_second: Option<usize>, hits: Hits) -> Pace {
+        Pace { rate: per_second.map(Rate::per_second), meter: Arc::default(), hits }
+    }
+
+    /// Resolves when the next may be taken, after one was.
+    async fn passed(&self) {
+        let Some(rate) = self.rate else { return };
+        let wait = self.meter.pass(rate, 1, Duration::MAX).unwrap_or_default();
+        if !wait.is_zero() {
+            self.hits.hit(Limit::AcceptsPerSecond);
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
 /// Takes connections until the broker stops, each in a task of its own. `admission` comes before `serve`.
 pub async fn accept<Serve, Served>(
     listener: TcpListener,
-    tuning: Tuning,
+    (tuning, pace): (Tuning, Option<Pace>),
     admission: Admission,
     shutdown: Arc<Shutdown>,
     serve: Serve,
@@ -78,17 +105,13 @@ pub async fn accept<Serve, Served>(
         match accepted {
             Ok((stream, peer)) => {
                 tuning.apply(&stream);
-                if admission.is_open() {
-                    tokio::spawn(serve(Socket::Plain(stream), peer));
-                    continue;
+                take(stream, peer, &admission, &serve);
+                let Some(pace) = &pace else { continue };
+                // Whoever comes meanwhile waits in the kernel, which keeps their order.
+                tokio::select! {
+                    () = pace.passed() => {}
+                    () = shutdown.begun() => return,
                 }
-                let (admission, serve) = (admission.clone(), serve.clone());
-                tokio::spawn(async move {
-                    if let Some((socket, peer)) = admission.admit(stream, peer).await {
-                        // In a task of its own, which has no room for what was needed before.
-                        tokio::spawn(serve(socket, peer));
-                    }
-                });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot take a connection; trying again");
@@ -96,4 +119,22 @@ pub async fn accept<Serve, Served>(
             }
         }
     }
+}
+
+fn take<Serve, Served>(stream: TcpStream, peer: SocketAddr, admission: &Arc<Admission>, serve: &Arc<Serve>)
+where
+    Serve: Fn(Socket, SocketAddr) -> Served + Send + Sync + 'static,
+    Served: Future<Output = ()> + Send + 'static,
+{
+    if admission.is_open() {
+        tokio::spawn(serve(Socket::Plain(stream), peer));
+        return;
+    }
+    let (admission, serve) = (admission.clone(), serve.clone());
+    tokio::spawn(async move {
+        if let Some((socket, peer)) = admission.admit(stream, peer).await {
+            // In a task of its own, which has no room for what was needed before.
+            tokio::spawn(serve(socket, peer));
+        }
+    });
 }

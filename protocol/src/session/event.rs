@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Headers, Version};
+use crate::{Headers, Limit, Version};
 
 /// What [`crate::Session::poll`] asks of its driver.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub enum Ending {
         /// The ERROR itself, the last thing the peer is told. The driver decides when: a peer that is refused
         /// again and again and comes back at once may have to wait for it.
         error: Bytes,
+        /// Which limit of the session was hit, if it was one.
+        limit: Option<Limit>,
     },
     /// Nothing was heard for too long.
     Silent,

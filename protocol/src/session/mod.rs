@@ -26,7 +26,7 @@ use self::transactions::Transactions;
 use crate::decode::Decoded;
 use crate::error::numbers;
 use crate::heartbeat::{HeartBeats, Timer, Timers};
-use crate::{Command, Decoder, Fault, Frame, Version, encode};
+use crate::{Command, Decoder, Fault, Frame, Limit, Version, encode};
 
 /// The server's side of one STOMP conversation.
 ///
@@ -209,7 +209,7 @@ impl Session {
     /// the frame it is about.
     pub fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
         let receipt_id = ticket.and_then(|ticket| self.receipts.receipt_id(ticket)).map(str::to_owned);
-        self.refuse_with(refusal, receipt_id.as_deref(), None);
+        self.refuse_with(refusal, None, receipt_id.as_deref(), None);
     }
 
     /// No, and the conversation goes on: `message` says so, a MESSAGE to which all that ERROR would say is added.
@@ -258,6 +258,12 @@ impl Session {
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.receipts.len()
+    }
+
+    /// When [`Session::timeout`] has something to do, also while the driver asks for nothing more.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.timers.next()
     }
 
     /// Bytes received and not yet taken up. After a `poll` that said `Wait`, this
@@ -330,15 +336,15 @@ impl Session {
             Fault::NoCommonVersion(supported) => Some(numbers(supported, ",")),
             _ => None,
         };
-        self.refuse_with(fault.refusal(), receipt_id, version.as_deref());
+        self.refuse_with(fault.refusal(), fault.limit(), receipt_id, version.as_deref());
     }
 
-    fn refuse_with(&mut self, refusal: Refusal, receipt_id: Option<&str>, version: Option<&str>) {
+    fn refuse_with(&mut self, refusal: Refusal, limit: Option<Limit>, receipt_id: Option<&str>, version: Option<&str>) {
         if self.state.is_over() {
             return;
         }
         let error = self.encoded(&refusal.frame(receipt_id, version));
-        self.end(Ending::Refused { refusal, error });
+        self.end(Ending::Refused { refusal, error, limit });
     }
 
     /// Nothing more is heard, nothing more is said but what is on its way.

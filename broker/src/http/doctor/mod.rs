@@ -30,6 +30,7 @@ use super::body::Bounds;
 use super::openapi::{Api, Route};
 use super::problem::Problem;
 use super::{Door, query};
+use crate::metrics::Limit;
 use crate::refusals::{bad_request, code, refusal, shorten};
 
 /// Nobody waits longer for an answer.
@@ -79,7 +80,7 @@ async fn wait(door: State<Arc<Door>>, peer: Extension<SocketAddr>, query: RawQue
 
 async fn echo(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Problem> {
     let within = door.services.settings.http.upgrade_timeout;
-    let bounds = Bounds { bytes_max: ECHO_BYTES_MAX, setting: "what is sent back here", within };
+    let bounds = Bounds { bytes_max: ECHO_BYTES_MAX, limit: Limit::BodyBytes, within };
     let (body, _taken) = door.intake.read(request.into_body(), bounds).await?;
     // Whatever it is, no browser takes it for a page of ours.
     let about =
@@ -90,13 +91,10 @@ async fn echo(State(door): State<Arc<Door>>, request: Request) -> Result<Respons
 /// A probe, if there is a place for it.
 fn begin(door: &Door, peer: SocketAddr, script: Script) -> Result<Probe, Problem> {
     let Ok(place) = door.doctor.places.clone().try_acquire_owned() else {
-        door.services.metrics.turned_away("doctor_probes");
+        door.services.metrics.turned_away(Limit::DoctorProbes);
         return Err(no_place(door.doctor.places_max));
     };
-    let Some(tracked) = door.services.shutdown.track(peer.ip()) else {
-        door.services.metrics.turned_away("connections");
-        return Err(super::busy());
-    };
+    let tracked = door.track(peer).map_err(|_| super::busy())?;
     Ok(Probe::new(script, door.services.shutdown.clone(), tracked, place))
 }
 

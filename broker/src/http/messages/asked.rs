@@ -9,6 +9,7 @@ use super::batch::{self, Fault, Item};
 use crate::connection::Services;
 use crate::http::guest::{Guest, TICKET};
 use crate::http::problem::Problem;
+use crate::metrics::Limit;
 use crate::publication::joint::Joint;
 use crate::publication::{self, Publication, Said};
 use crate::refusals::{bad_request, code, refusal, shorten};
@@ -79,7 +80,8 @@ impl Asked {
             messages: limits.transaction_messages,
             body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         };
-        let items = batch::read(json, bounds).map_err(|fault| badly_written(&fault))?;
+        let count = |fault: &Fault| fault.limit.into_iter().for_each(|limit| services.metrics.hit(limit));
+        let items = batch::read(json, bounds).inspect_err(count).map_err(|fault| badly_written(&fault))?;
         let publications = items.into_iter().enumerate().map(|(index, item)| self.publication(services, index, item));
         let joint = Joint::of(publications.collect::<Result<_, _>>()?);
         joint.check("batch", services.registry.store().caps().atomic_across_logs)?;
@@ -130,7 +132,9 @@ fn text(headers: &HeaderMap, name: impl header::AsHeaderName + AsRef<str>) -> Re
 fn check(services: &Services, headers: &Headers) -> Result<(), Refusal> {
     let limits = &services.settings.limits;
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    if headers.iter().count() > limits.header_count || bytes as u64 > limits.header_bytes {
+    let too_many = headers.iter().count() > limits.header_count;
+    if too_many || bytes as u64 > limits.header_bytes {
+        services.metrics.hit(if too_many { Limit::HeaderCount } else { Limit::HeaderBytes });
         let (count, bytes) = (limits.header_count, limits.header_bytes);
         let reason = format!("a message may have {count} headers of {bytes} bytes together");
         let remedy = "Say it in the body; limits.header_count and limits.header_bytes in the broker's settings \
@@ -165,8 +169,8 @@ pub(super) fn in_batch(index: Option<usize>, member: Option<&str>, refusal: Refu
     if let Some(member) = member { problem.with("member", member) } else { problem }
 }
 
-fn badly_written(Fault { index, member, reason, is_limit }: &Fault) -> Problem {
-    let refusal = match is_limit {
+fn badly_written(Fault { index, member, reason, limit }: &Fault) -> Problem {
+    let refusal = match limit.is_some() {
         true => refusal(code::LIMIT, "limit exceeded", reason, false, "Nothing was stored. Send less in one batch."),
         false => bad_request(reason, "Nothing was stored. Write the batch as broker/HTTP.md shows."),
     };

@@ -9,6 +9,8 @@ use homeroom_protocol::Headers;
 use serde::Deserializer as _;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use crate::metrics::Limit;
+
 /// What one message may say.
 const MEMBERS: &str =
     "destination, body, body_base64, content_type, headers, correlation_id, reply_to, expires, expiration";
@@ -42,7 +44,7 @@ pub(super) struct Fault {
     /// In words, with the place.
     pub(super) reason: String,
     /// A limit, not a mistake of writing.
-    pub(super) is_limit: bool,
+    pub(super) limit: Option<Limit>,
 }
 
 /// Reads a batch.
@@ -55,8 +57,8 @@ pub(super) fn read(json: &[u8], limits: Limits) -> Result<Vec<Item>, Fault> {
     let read = deserializer.deserialize_seq(Batch { limits, at: &mut at });
     let read = read.and_then(|items| deserializer.end().map(|()| items));
     read.map_err(|error| {
-        let At { index, member, is_limit } = at;
-        Fault { reason: error.to_string(), index, member, is_limit }
+        let At { index, member, limit } = at;
+        Fault { reason: error.to_string(), index, member, limit }
     })
 }
 
@@ -65,12 +67,12 @@ pub(super) fn read(json: &[u8], limits: Limits) -> Result<Vec<Item>, Fault> {
 struct At {
     index: Option<usize>,
     member: Option<String>,
-    is_limit: bool,
+    limit: Option<Limit>,
 }
 
 impl At {
-    fn limit<E: de::Error>(&mut self, reason: impl fmt::Display) -> E {
-        self.is_limit = true;
+    fn limit<E: de::Error>(&mut self, limit: Limit, reason: impl fmt::Display) -> E {
+        self.limit = Some(limit);
         E::custom(reason)
     }
 }
@@ -93,9 +95,8 @@ impl<'de> Visitor<'de> for Batch<'_> {
             self.at.index = Some(items.len());
             let Some(item) = sequence.next_element_seed(One { limits: self.limits, at: self.at })? else { break };
             if items.len() == max {
-                return Err(self
-                    .at
-                    .limit(format_args!("a batch may have {max} messages (limits.transaction_messages)")));
+                let reason = format_args!("a batch may have {max} messages (limits.transaction_messages)");
+                return Err(self.at.limit(Limit::TransactionMessages, reason));
             }
             items.push(item);
         }
@@ -150,7 +151,8 @@ impl<'de> Visitor<'de> for One<'_> {
             }
             let max = self.limits.body_bytes;
             if item.body.len() > max {
-                return Err(self.at.limit(format_args!("a message may have {max} bytes (limits.body_bytes)")));
+                let reason = format_args!("a message may have {max} bytes (limits.body_bytes)");
+                return Err(self.at.limit(Limit::BodyBytes, reason));
             }
             seen.push(member);
         }
@@ -247,7 +249,7 @@ mod tests {
             let fault = read(json.as_bytes(), LIMITS).expect_err(json);
             assert_eq!((fault.index, fault.member.as_deref()), (index, member), "{json}: {fault:?}");
             assert!(fault.reason.contains(words), "{json}: {fault:?}");
-            assert_eq!(fault.is_limit, words == "8 bytes" || words == "3 messages", "{json}");
+            assert_eq!(fault.limit.is_some(), words == "8 bytes" || words == "3 messages", "{json}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn forwards(
 ) -> Result<Response, Problem> {
     // Whoever waits is connected, and counted like all others; a page is answered at once.
     let tracked = match ask.wait {
-        Some(_) => Some(door.services.shutdown.track(peer.ip()).ok_or_else(busy)?),
+        Some(_) => Some(door.track(peer).map_err(|_| busy())?),
         None => None,
     };
     let _counted = tracked.as_ref().map(|_| door.services.metrics.reads(Reads::Poll));

@@ -4,8 +4,9 @@
 //! read. `http/serve.rs` sees what came whole to its end: a client that goes
 //! away after its last byte has its message stored.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,13 +16,15 @@ use homeroom_protocol::Refusal;
 use homeroom_storage::{Appended, Offset, Position};
 use serde_json::json;
 
-use super::asked::{Asked, in_batch};
+use super::asked::Asked;
 use super::store::{self, Stored};
 use crate::http::body::Bounds;
 use crate::http::guest::Guest;
 use crate::http::problem::Problem;
 use crate::http::{Door, query};
+use crate::metrics::Limit;
 use crate::publication::{self, Publication};
+use crate::rate::{Account, TooFast};
 use crate::refusals::{code, refusal};
 use crate::router::{classroom_of, reply_queue};
 use crate::shutdown::Tracked;
@@ -59,12 +62,13 @@ impl Publisher<'_> {
         let said = self.asked.said(services)?;
         let mut publication = publication::read(services.registry.rules(), &self.asked.destination, said)?;
         self.asked.guest.may_send(&publication.place.path)?;
+        let account = self.pass(1)?;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
         publication.message.body = body;
         let _ends_before_the_broker = self.track()?;
         let location = location(&publication);
         // Boxed, so that thousands who have not sent all yet hold no room for it.
-        let stored = Box::pin(store::one(services, self.asked.guest.person(), publication)).await;
+        let stored = Box::pin(store::one(services, self.asked.guest.person(), &account, publication)).await;
         drop(taken);
         Ok(stored?.map_or_else(shown, |appended| created(&appended, location)))
     }
@@ -72,6 +76,7 @@ impl Publisher<'_> {
     async fn reply(&self, secret: &str, body: Body) -> Answer {
         let services = &self.door.services;
         let mut message = publication::message(self.asked.destination.clone(), self.asked.said(services)?)?;
+        self.pass(1)?;
         message.body = self.door.intake.read(body, self.bounds()).await?.0;
         store::reply(services, secret, message);
         Ok(shown())
@@ -82,27 +87,36 @@ impl Publisher<'_> {
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
         let joint = self.asked.joint(services, &body)?;
         drop(body);
+        let account = self.pass(joint.homes.len())?;
         let _ends_before_the_broker = self.track()?;
-        let stored = Box::pin(store::together(services, self.asked.guest.person(), joint)).await;
+        let stored = Box::pin(store::together(services, self.asked.guest.person(), &account, joint)).await;
         drop(taken);
-        stored.map(|stored| all_created(&stored)).map_err(|(index, refusal)| in_batch(index, None, refusal))
+        stored.map(|stored| all_created(&stored))
     }
 
     fn bounds(&self) -> Bounds {
         let settings = &self.door.services.settings;
-        let (bytes_max, setting) = match self.asked.is_batch {
-            false => (settings.limits.body_bytes, "limits.body_bytes"),
-            true => (settings.limits.transaction_bytes, "limits.transaction_bytes"),
+        let (bytes_max, limit) = match self.asked.is_batch {
+            false => (settings.limits.body_bytes, Limit::BodyBytes),
+            true => (settings.limits.transaction_bytes, Limit::TransactionBytes),
         };
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        Bounds { bytes_max, setting, within: settings.http.upgrade_timeout }
+        Bounds { bytes_max, limit, within: settings.http.upgrade_timeout }
+    }
+
+    /// Whose messages these are, if they may send so many now: over HTTP nobody waits.
+    fn pass(&self, count: usize) -> Result<Account, TooFast> {
+        let (services, guest) = (&self.door.services, &self.asked.guest);
+        let from = self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let account = services.publishing.of_request(guest.pass().map(|pass| pass.principal()).as_deref(), from);
+        let passed = account.pass(count, Duration::ZERO);
+        passed.inspect_err(|too_fast| services.metrics.hit(too_fast.limit)).map(|_| account)
     }
 
     /// Counts as a connection until it is answered, so that a stop waits for it.
     fn track(&self) -> Result<Option<Tracked>, Refusal> {
-        let (services, Some(peer)) = (&self.door.services, self.peer) else { return Ok(None) };
-        services.shutdown.track(peer.ip()).map(Some).ok_or_else(|| {
-            services.metrics.turned_away("connections");
+        let Some(peer) = self.peer else { return Ok(None) };
+        self.door.track(peer).map(Some).map_err(|_| {
             let reason = "the broker has as many connections as its limits allow, or is stopping";
             let remedy = "It was not stored. Send it again in a few seconds.";
             refusal(code::NOT_AVAILABLE, "not available", reason, true, remedy)

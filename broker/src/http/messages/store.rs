@@ -1,17 +1,21 @@
 //! From a publication to the log, or to those who are here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use homeroom_protocol::Refusal;
 use homeroom_storage::{Append, Appended, Message, Offset, Part, Position};
 
+use super::asked::in_batch;
 use crate::audit::Line;
 use crate::auth::Identity;
 use crate::classroom::Room;
 use crate::connection::Services;
 use crate::entrance::{enter, full};
+use crate::http::problem::Problem;
 use crate::publication::Publication;
 use crate::publication::joint::Joint;
+use crate::rate::{Account, TooFast};
 use crate::refusals::append_refusal;
 
 /// Where a batch went.
@@ -30,15 +34,17 @@ pub(super) struct Stored {
 pub(super) async fn one(
     services: &Services,
     person: &Identity,
+    account: &Account,
     publication: Publication,
-) -> Result<Option<Appended>, Refusal> {
+) -> Result<Option<Appended>, Problem> {
     let Publication { place, message, key, persistent } = publication;
     let room = enter(services, place.room()).await?;
-    if let Some(refusal) = full(&room, message.cost()) {
-        return Err(refusal);
+    let_in(services, account, &room, 1)?;
+    if let Some(refusal) = full(services, &room, message.cost()) {
+        return Err(refusal.into());
     }
     if persistent || room.is_queue() {
-        return append(services, person, vec![(room, vec![message])], key).await.map(Some);
+        return Ok(Some(append(services, person, vec![(room, vec![message])], key).await?));
     }
     // It follows all that its publisher was told to be stored.
     room.catch_up().await;
@@ -57,6 +63,7 @@ pub(super) fn reply(services: &Services, secret: &str, message: Message) {
         Err(closed) => {
             tracing::debug!(?closed, "a reply was dropped");
             services.metrics.reply_dropped();
+            closed.limit().into_iter().for_each(|limit| services.metrics.hit(limit));
         }
     }
 }
@@ -68,21 +75,29 @@ pub(super) fn reply(services: &Services, secret: &str, message: Message) {
 pub(super) async fn together(
     services: &Services,
     person: &Identity,
+    account: &Account,
     joint: Joint,
-) -> Result<Stored, (Option<usize>, Refusal)> {
+) -> Result<Stored, Problem> {
     let Joint { rooms, homes, key } = joint;
     let first_of = |at: usize| homes.iter().position(|(room, _)| *room == at);
     let mut entered = Vec::with_capacity(rooms.len());
     for (at, (name, messages)) in rooms.into_iter().enumerate() {
-        let room = enter(services, &name).await.map_err(|refusal| (first_of(at), refusal))?;
-        if let Some(refusal) = full(&room, messages.iter().map(Message::cost).sum()) {
-            return Err((first_of(at), refusal));
+        let room = enter(services, &name).await.map_err(|refusal| in_batch(first_of(at), None, refusal))?;
+        let_in(services, account, &room, messages.len())?;
+        if let Some(refusal) = full(services, &room, messages.iter().map(Message::cost).sum()) {
+            return Err(in_batch(first_of(at), None, refusal));
         }
         entered.push((room, messages));
     }
     let sizes: Vec<usize> = entered.iter().map(|(_, messages)| messages.len()).collect();
-    let appended = append(services, person, entered, key).await.map_err(|refusal| (None, refusal))?;
+    let appended = append(services, person, entered, key).await?;
     Ok(Stored { positions: positions(&appended, &homes, &sizes), duplicate: appended.duplicate })
+}
+
+/// Lets messages into a room if it takes so many now: over HTTP nobody waits.
+fn let_in(services: &Services, account: &Account, room: &Room, count: usize) -> Result<(), TooFast> {
+    let entered = services.publishing.enter(account, room.publishing(), count, Duration::ZERO);
+    entered.map(drop).inspect_err(|too_fast| services.metrics.hit(too_fast.limit))
 }
 
 /// The position of each message inside the record of its room.

@@ -58,7 +58,7 @@ struct Flow {
 /// # Errors
 /// What stands in the way.
 pub(super) async fn open(door: &Arc<Door>, peer: SocketAddr, ask: Ask, format: Format) -> Result<Response, Problem> {
-    let tracked = door.services.shutdown.track(peer.ip()).ok_or_else(busy)?;
+    let tracked = door.track(peer).map_err(|_| busy())?;
     let bell = tracked.bell().clone();
     let reading = Reading::open(&door.services, &ask, Beginning::Next, Lost::Told, bell).await?;
     let flow = Flow {

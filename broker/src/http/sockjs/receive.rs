@@ -17,6 +17,7 @@ use super::pages;
 use super::session::Receiver;
 use super::table::Unreceived;
 use crate::http::{Door, upgrade};
+use crate::metrics::Limit;
 use crate::transport::pipe::Answering;
 use crate::transport::sockjs;
 
@@ -123,7 +124,7 @@ pub(super) async fn answer(
     let received = door.sockjs.receive(door, session, manner.answering(), peer);
     let mut response = match received {
         Err(Unreceived::Busy) => {
-            door.services.metrics.turned_away("connections");
+            door.services.metrics.turned_away(Limit::Connections);
             return upgrade::busy();
         }
         Err(Unreceived::Another) => {

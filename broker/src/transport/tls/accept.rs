@@ -5,7 +5,7 @@
 //! asks for a thousand signatures, and the message that a class waits for does not stand behind them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ use tokio::time::Instant;
 use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
 use super::misdirected::is_hello;
+use super::places::Places;
 use super::reload::Current;
-use crate::metrics::{Handshake, Metrics};
+use crate::metrics::{Handshake, Limit, Metrics};
 
 /// What is spoken under TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Rules {
     pub within: Duration,
     /// So many handshakes are under way at a time; the others wait.
     pub handshakes: usize,
+    /// ... and so many of them with one address.
+    pub handshakes_per_address: usize,
     /// So many wait at most; beyond, they are turned away.
     pub waiting: usize,
 }
@@ -58,7 +61,7 @@ pub struct Acceptor {
 #[derive(Debug)]
 struct Shared {
     waiting: Semaphore,
-    places: Semaphore,
+    places: Places,
     /// Signatures that are made at a time.
     turns: Semaphore,
 }
@@ -98,7 +101,7 @@ impl Acceptor {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let shared = Arc::new(Shared {
             waiting: Semaphore::new(rules.waiting),
-            places: Semaphore::new(rules.handshakes),
+            places: Places::new(rules.handshakes, rules.handshakes_per_address, metrics.hits().clone()),
             turns: Semaphore::new(cores),
         });
         let versions = if rules.only_1_3 { VERSIONS_1_3 } else { VERSIONS_1_2 };
@@ -124,16 +127,20 @@ impl Acceptor {
         let tls = self.metrics.tls();
         let Ok(_waits) = self.shared.waiting.try_acquire() else {
             tls.handshake(Handshake::TurnedAway);
+            self.metrics.hit(Limit::Connections);
             return None;
         };
-        match self.handshake(stream).await {
+        match self.handshake(stream, peer.ip()).await {
             Ok(stream) => {
                 tls.handshake(Handshake::Done);
                 Some(stream)
             }
             Err(failure) => {
                 tls.handshake(match failure {
-                    Failure::Late => Handshake::Late,
+                    Failure::Late => {
+                        self.metrics.hit(Limit::HandshakeTimeout);
+                        Handshake::Late
+                    }
                     Failure::NotTls => Handshake::NotTls,
                     Failure::Tls(_) => Handshake::Failed,
                 });
@@ -143,7 +150,7 @@ impl Acceptor {
         }
     }
 
-    async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+    async fn handshake(&self, stream: TcpStream, from: IpAddr) -> Result<TlsStream<TcpStream>, Failure> {
         let until = Instant::now() + self.within;
         // Who says nothing at all takes nobody's place.
         let mut first = [0];
@@ -152,7 +159,7 @@ impl Acceptor {
             self.say_instead(stream, first[0]).await;
             return Err(Failure::NotTls);
         }
-        let place = tokio::time::timeout_at(until, self.shared.places.acquire());
+        let place = tokio::time::timeout_at(until, self.shared.places.take(from));
         let _place = place.await.map_err(|_| Failure::Late)?;
         let hello = in_time(until, LazyConfigAcceptor::new(Hello::default(), stream)).await?;
         let begun = Instant::now();

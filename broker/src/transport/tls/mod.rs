@@ -13,6 +13,7 @@
 pub mod accept;
 mod misdirected;
 pub mod pair;
+mod places;
 pub mod reload;
 mod sealed;
 
