@@ -23,6 +23,7 @@ mod open;
 mod queue;
 mod reader;
 mod recover;
+mod rewrite;
 mod scrub;
 mod space;
 mod staging;

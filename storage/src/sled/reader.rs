@@ -87,7 +87,8 @@ impl Reading {
     fn take(&mut self, found: &Found, from: u64) -> bool {
         for stored in &found.records {
             let record = &stored.record;
-            if record.offset.0 <= from || record.offset.0 > self.up_to {
+            // One without messages was erased.
+            if record.offset.0 <= from || record.offset.0 > self.up_to || record.messages.is_empty() {
                 continue;
             }
             let spent = self.page.records.len() >= self.budget.records || self.bytes >= self.budget.bytes;
