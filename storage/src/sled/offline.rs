@@ -120,6 +120,10 @@ pub(crate) fn erase_in_stages(
     Ok(Erased { disk_bytes_before, disk_bytes_after: used_bytes(path), took: begun.elapsed(), ..tally.erased })
 }
 
+pub(crate) fn set_aside(path: &Path) -> Result<Vec<String>, OpenError> {
+    swap::set_aside(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
 fn source(log: &RecoveredLog) -> Source {
     let head = log.head();
     let bytes = head.bytes.saturating_sub(log.entry.trimmed.bytes);

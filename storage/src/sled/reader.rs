@@ -18,8 +18,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, LogError> {
     let turn = Arc::clone(&shared.readers).acquire_owned().await;
     let turn = turn.map_err(|_| LogError::Unavailable("the store is closed".into()))?;
-    let Some(disk) = shared.disk() else {
-        return Err(LogError::Unavailable("the store is closed or opens again".into()));
+    let Some(disk) = shared.disk_in_time().await else {
+        return Err(LogError::Unavailable("the store is closed".into()));
     };
     let state = Arc::clone(&log);
     let reading = spawn_blocking(move || {

@@ -53,6 +53,8 @@ pub(crate) struct Old<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) erased: Erased,
+    /// Pages of cursors in the new store are numbered below this.
+    pub(crate) cursor_pages: u32,
 }
 
 impl Old<'_> {
@@ -131,6 +133,7 @@ impl Old<'_> {
         }
         tally.erased.cursors = self.book.leave_out(|key| (what.logs)(&key.log) || (what.cursors)(key));
         to.load(self.book.all_pages())?;
+        tally.cursor_pages = self.book.page_count();
         to.sync()?;
         marks.retain(|mark| mark.head > 0);
         let file = Marks::open(&marks_file(new))?;
