@@ -58,6 +58,7 @@ mod commands_sign_in;
 mod crash;
 mod crash_queue;
 mod disk_full;
+mod erasure;
 mod graceful_stop;
 mod operations;
 mod slow_reader;
