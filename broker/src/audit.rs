@@ -75,6 +75,11 @@ impl Line {
         Line { what: Some(what.into()), ..Line::of(if is_revoked { "revoked" } else { "restored" }, by) }
     }
 
+    /// What somebody or a classroom left was erased.
+    pub fn erased(by: &Identity, what: String) -> Line {
+        Line { what: Some(what.into()), ..Line::of("erased", by) }
+    }
+
     fn of(event: &'static str, person: &Identity) -> Line {
         Line { time: now_millis(), event, user: person.user.clone(), client: person.client.clone(), ..Line::default() }
     }

@@ -11,6 +11,7 @@
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
 //! | [`rate`] | how often something may happen, how fast somebody may publish | auth's principal, metrics |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
+//! | `erasure` | what a person or a classroom left, and which of it the store erases | router's names |
 //! | [`audit`] | what happened, for those who have to answer for it | auth's identity |
 //! | [`access`] | who may be here, what they may do, for how long | auth, router, classroom's bell |
 //! | [`auth`] | who is at the other end | none of the rooms |
@@ -41,6 +42,7 @@ pub mod classroom;
 pub mod commands;
 pub mod connection;
 mod entrance;
+mod erasure;
 pub mod http;
 pub mod metrics;
 pub mod patience;

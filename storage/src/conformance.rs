@@ -4,6 +4,7 @@
 mod agreement;
 mod appending;
 mod cursors;
+mod erasing;
 mod joining;
 mod keys;
 mod reading;
@@ -132,6 +133,16 @@ every_engine! {
         a_settlement_of_a_refused_append_moves_nothing,
         cursors_settle_together,
         cursors_unused_for_long_are_forgotten;
+    erasing:
+        an_erased_log_ends_and_begins_anew,
+        erased_records_are_passed_over_and_their_offsets_stay_taken,
+        a_record_goes_whole,
+        idempotency_keys_go_with_their_records,
+        cursors_of_one_owner_go_everywhere,
+        what_is_not_there_is_erased_all_the_same,
+        an_erasure_nobody_waits_for_is_done,
+        whoever_reads_and_appends_meanwhile_loses_nothing,
+        a_closed_store_erases_nothing;
     together:
         all_logs_of_one_append_have_it,
         records_of_the_largest_size_go_together,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use crate::erase::{EraseError, Erased, Erasure};
 use crate::{Cursors, Epoch, Log};
 
 /// What differs by engine, as data.
@@ -61,6 +62,19 @@ pub trait Engine: Log + Cursors {
 
     /// What it has done so far.
     fn counters(&self) -> Counters;
+
+    /// Erases for good: when this resolves, no byte of it is left where the engine keeps things.
+    ///
+    /// - It goes on when nobody waits any more. Several are done one after the other.
+    /// - Meanwhile the engine is [`Health::Recovering`]: appends are refused as [`crate::AppendError::Unavailable`],
+    ///   what else would be written waits, reads go on but for the moment in which they wait. It may take minutes.
+    /// - All else that was confirmed stays, with its epochs, offsets and keys. Erased records keep their offsets,
+    ///   empty: reads pass over them and report nothing as missing, and [`crate::Bounds::records`] counts them until
+    ///   retention passes them.
+    /// - Logs that go whole end for those who follow them, as with [`Log::delete`]. What tails have handed out, and
+    ///   what is kept in memory above the engine, is the caller's.
+    /// - When it fails, nothing is erased; but see [`EraseError::Unfinished`].
+    fn erase(&self, what: Erasure) -> BoxFuture<'static, Result<Erased, EraseError>>;
 
     /// Makes everything durable and lets go of the files. Later appends are refused.
     fn close(&self) -> BoxFuture<'static, ()>;

@@ -82,6 +82,11 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
     crate::sled::offline::verify(path, progress)
 }
 
+/// The names of copies that were set aside because sled could not open them: directories beside the store.
+pub fn set_aside(path: &Path) -> Result<Vec<String>, OpenError> {
+    crate::sled::offline::set_aside(path)
+}
+
 /// What a store holds, log by log. Blocks.
 pub fn stats(path: &Path) -> Result<Stats, OpenError> {
     crate::sled::offline::stats(path)

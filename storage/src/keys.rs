@@ -96,6 +96,14 @@ impl KeyIndex {
         self.known.insert(known.key, known);
     }
 
+    /// Forgets those of erased records, and says how many.
+    pub(crate) fn forget(&mut self, gone: impl Fn(Offset) -> bool) -> u64 {
+        let before = self.known.len();
+        self.known.retain(|_, known| !gone(known.offset));
+        self.by_age.retain(|(_, key)| self.known.contains_key(key));
+        (before - self.known.len()) as u64
+    }
+
     fn forget_before(&mut self, time: u64) {
         while let Some((_, key)) = self.by_age.front().copied().filter(|(used, _)| *used < time) {
             self.by_age.pop_front();

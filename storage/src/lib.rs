@@ -105,6 +105,7 @@ mod append;
 mod conformance;
 mod cursors;
 mod engine;
+pub mod erase;
 pub mod inspect;
 mod keys;
 mod log;

@@ -74,7 +74,7 @@ pub struct Bounds {
     pub trimmed: Offset,
     /// The last durable record; [`Offset::ZERO`] for a log that never had one.
     pub head: Offset,
-    /// How many records are kept.
+    /// How many records are kept, those included that are empty because they were erased.
     pub records: u64,
     /// What they cost together, in bytes.
     pub bytes: u64,

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use self::log::MemoryLog;
 use crate::append::Lanes;
 use crate::engine::{Counters, epoch_unlike};
+use crate::erase::{EraseError, Erased, Erasure};
 use crate::keys::{KEYS_REMEMBERED, Known};
 use crate::{
     Append, AppendError, Appended, Bounds, Budget, Caps, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
@@ -150,6 +151,20 @@ impl State {
         self.cursors.insert(key.clone(), cursor.merge(known.unwrap_or(nothing)));
     }
 
+    fn erase(&mut self, what: &Erasure) -> Erased {
+        let mut erased = Erased::default();
+        for (name, log) in &mut self.logs {
+            log.erase(&|message| (what.logs)(name) || (what.messages)(message), &mut erased);
+        }
+        let logs = self.logs.len();
+        self.logs.retain(|name, _| !(what.logs)(name));
+        erased.logs = (logs - self.logs.len()) as u64;
+        let cursors = self.cursors.len();
+        self.cursors.retain(|key, _| !(what.logs)(&key.log) && !(what.cursors)(key));
+        erased.cursors = (cursors - self.cursors.len()) as u64;
+        erased
+    }
+
     fn settle(&mut self, Settlement { key, cursor }: Settlement) {
         let cursor = cursor.settle(self.cursors.get(&key));
         self.save(&key, cursor);
@@ -270,6 +285,14 @@ impl Engine for Memory {
 
     fn counters(&self) -> Counters {
         self.state().counters
+    }
+
+    fn erase(&self, what: Erasure) -> BoxFuture<'static, Result<Erased, EraseError>> {
+        let mut state = self.state();
+        if state.closed {
+            return ready(Err(EraseError::Unavailable("the store is closed".into()))).boxed();
+        }
+        ready(Ok(state.erase(&what))).boxed()
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -39,6 +39,11 @@ impl Message {
 }
 
 impl Record {
+    /// What stays of it when it is erased: nobody is shown a record without messages.
+    pub(crate) fn emptied(&self) -> Record {
+        Record { messages: Box::default(), ..*self }
+    }
+
     /// What the record costs in bytes: the sum of its messages.
     pub fn cost(&self) -> usize {
         self.messages.iter().map(Message::cost).sum()

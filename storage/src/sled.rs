@@ -14,6 +14,7 @@ mod batch;
 mod cursors;
 mod desk;
 mod disk;
+mod erasing;
 mod heal;
 mod housekeeping;
 mod layout;
@@ -23,6 +24,7 @@ mod open;
 mod queue;
 mod reader;
 mod recover;
+mod rewrite;
 mod scrub;
 mod space;
 mod staging;
@@ -45,6 +47,7 @@ use self::marks::Marks;
 use self::open::{Home, marks_file};
 use self::queue::{Job, Reply};
 use self::state::Shared;
+use crate::erase::{EraseError, Erased, Erasure};
 use crate::keys::KEYS_REMEMBERED;
 use crate::{
     AppendError, Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log,
@@ -238,6 +241,10 @@ impl Engine for Sled {
     fn counters(&self) -> Counters {
         let queued_bytes = self.shared.queue.bytes() as u64;
         Counters { queued_bytes, ..*self.shared.counters() }
+    }
+
+    fn erase(&self, what: Erasure) -> BoxFuture<'static, Result<Erased, EraseError>> {
+        self.ask(|reply| Job::Erase { what, reply }, || EraseError::Unavailable("the store is closed".into()))
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -61,6 +61,7 @@ mod commands_sign_in;
 mod crash;
 mod crash_queue;
 mod disk_full;
+mod erasure;
 mod graceful_stop;
 mod management;
 mod operations;

@@ -36,6 +36,12 @@ impl Identity {
             (None, None) => None,
         }
     }
+
+    /// Whether durable subscriptions of this owner are the user's, on whatever device.
+    pub fn is_owner(user: &str, owner: &str) -> bool {
+        let rest = owner.strip_prefix("user:").and_then(|rest| rest.strip_prefix(escape(user).as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// A user's name without a plain `/`, so that user `a/b` is not client `b` of user `a`.

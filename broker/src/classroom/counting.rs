@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
+use homeroom_storage::erase::{EraseError, Erased, Erasure};
 use homeroom_storage::{
     Bounds, Budget, Caps, Counters, Cursor, CursorKey, Cursors, CursorsError, Engine, Health, Log, LogError, LogName,
     Offset, OpenError, Opened, Page, Retention, Seek, Settlement, Store, Submission,
@@ -110,6 +111,10 @@ impl Engine for Counting {
 
     fn counters(&self) -> Counters {
         self.inner.counters()
+    }
+
+    fn erase(&self, what: Erasure) -> BoxFuture<'static, Result<Erased, EraseError>> {
+        self.inner.erase(what)
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -1,5 +1,6 @@
 //! One message of a classroom as its readers meet it, with the bytes they share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,6 +10,9 @@ use super::now_millis;
 
 /// So many encodings of one message are kept; rarer shapes are encoded for their reader alone.
 const ENCODINGS_MAX: usize = 8;
+
+/// The time of expiry of what was erased; no message says it.
+const FORGOTTEN: u64 = 0;
 
 /// The header of a message that says until when it is of use, in milliseconds since 1970. Without it, for ever.
 pub const EXPIRES: &str = "expires";
@@ -66,7 +70,7 @@ pub struct Entry {
     /// Whether the log keeps it. What is not durable has no position.
     pub durable: bool,
     /// After this it is shown to nobody, in milliseconds since 1970.
-    expires: u64,
+    expires: AtomicU64,
     encodings: Mutex<Vec<(Shape, Bytes)>>,
 }
 
@@ -75,7 +79,7 @@ impl Entry {
     pub fn new(record: Arc<Record>, index: u16, path: String, sequence: u64, durable: bool) -> Entry {
         let headers = &record.messages[usize::from(index)].headers;
         let expires = headers.iter().find(|(name, _)| **name == *EXPIRES).and_then(|(_, time)| time.parse().ok());
-        let (expires, path) = (expires.unwrap_or(u64::MAX), path.into());
+        let (expires, path) = (AtomicU64::new(expires.unwrap_or(u64::MAX)), path.into());
         Entry { record, index, path, sequence, durable, expires, encodings: Mutex::default() }
     }
 
@@ -114,7 +118,29 @@ impl Entry {
     /// Whether its time is over. Then it is passed over, and whoever is late misses nothing of use.
     pub fn has_expired(&self) -> bool {
         // Most never do, and then nobody looks at the clock.
-        self.expires != u64::MAX && now_millis() >= self.expires
+        let expires = self.expires.load(Ordering::Relaxed);
+        expires != u64::MAX && now_millis() >= expires
+    }
+
+    /// It was erased from the log: whoever has it shows it no more. What is being written to somebody goes out.
+    pub fn forget(&self) {
+        self.expires.store(FORGOTTEN, Ordering::Relaxed);
+        self.encodings.lock().expect("no encoder panics").clear();
+    }
+
+    /// Whether it was erased. Unlike what expired, it is no dead letter either.
+    pub fn is_forgotten(&self) -> bool {
+        self.expires.load(Ordering::Relaxed) == FORGOTTEN
+    }
+
+    /// What stays of it among the newest messages: its place.
+    pub(super) fn emptied(&self) -> Entry {
+        let blank = Message { destination: "".into(), headers: [].into(), body: Bytes::new(), publisher: None };
+        let messages = vec![blank; self.record.messages.len()].into();
+        let record = Arc::new(Record { messages, ..*self.record });
+        let emptied = Entry::new(record, self.index, String::new(), self.sequence, self.durable);
+        emptied.forget();
+        emptied
     }
 
     /// What it takes in memory, in bytes and near enough for a limit, its encodings included.

@@ -276,6 +276,13 @@ impl Room {
         self.groups.forget_idle();
     }
 
+    /// Shows messages no more that were erased from the log. What is on its way to somebody goes out.
+    pub(crate) fn forget_messages(&self, gone: &dyn Fn(&Message) -> bool) {
+        self.recent.forget(gone);
+        self.pages.forget(gone);
+        self.groups.forget(gone);
+    }
+
     /// Tells `member` of everything new, from this call on: in this form, or else by a ring.
     pub(crate) fn join(self: &Arc<Self>, form: Option<Arc<dyn Form>>, member: Member) -> Place {
         self.audience.join(self, form, member)

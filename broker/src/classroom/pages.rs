@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use homeroom_storage::{Budget, LogError, Offset, OffsetRange};
+use homeroom_storage::{Budget, LogError, Message, Offset, OffsetRange};
 use tokio::time::Instant;
 
 use super::bell::Bell;
@@ -139,8 +139,13 @@ impl Pages {
     pub(super) fn finish(&self, read: &PageRead, found: Result<Arc<LogPage>, LogError>) {
         {
             let mut inner = self.lock();
-            inner.reads.remove(&read.after);
-            if let Ok(page) = &found {
+            let is_wanted = inner.reads.get(&read.after).is_some_and(|known| std::ptr::eq(&raw const **known, read));
+            if is_wanted {
+                inner.reads.remove(&read.after);
+            }
+            if let Ok(page) = found.as_ref()
+                && is_wanted
+            {
                 inner.keep(page.clone(), &self.limits.all);
                 inner.shrink(&self.limits);
             }
@@ -151,6 +156,16 @@ impl Pages {
     /// Lets go of what nobody asked for so long.
     pub(super) fn forget_unused(&self, since: Duration) {
         self.lock().forget_where(|kept| kept.asked.elapsed() >= since, &self.limits.all);
+    }
+
+    /// Lets go of pages that show such messages, and keeps none that is being read now.
+    pub(super) fn forget(&self, gone: &dyn Fn(&Message) -> bool) {
+        let mut inner = self.lock();
+        inner.reads.clear();
+        let entries = |page: &LogPage| page.entries.clone();
+        let shown = inner.kept.values().flat_map(|kept| entries(&kept.page));
+        shown.filter(|entry| gone(entry.message())).for_each(|entry| entry.forget());
+        inner.forget_where(|kept| kept.page.entries.iter().any(|entry| entry.is_forgotten()), &self.limits.all);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use homeroom_storage::{Offset, Record};
+use homeroom_storage::{Message, Offset, Record};
 
 use super::entry::{Entry, Mark};
 
@@ -82,6 +82,18 @@ impl Recent {
         let mut inner = self.lock();
         inner.push(record, 0, path, false);
         inner.shrink(self.limits);
+    }
+
+    /// Empties messages; their places stay, so that everybody goes on behind them.
+    pub fn forget(&self, gone: &dyn Fn(&Message) -> bool) {
+        let mut inner = self.lock();
+        let Inner { entries, bytes, .. } = &mut *inner;
+        for entry in entries.iter_mut().filter(|entry| gone(entry.message())) {
+            entry.forget();
+            let emptied = entry.emptied();
+            *bytes = *bytes - entry.message().cost() + emptied.message().cost();
+            *entry = Arc::new(emptied);
+        }
     }
 
     /// The newest durable record.
@@ -176,7 +188,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use homeroom_storage::{Epoch, Message};
+    use homeroom_storage::Epoch;
 
     use super::*;
 

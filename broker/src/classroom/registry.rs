@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use homeroom_storage::{LogError, LogName, Retention, Store};
+use homeroom_storage::{LogError, LogName, Message, Retention, Store};
 use tokio::sync::OnceCell;
 
 use super::bell::Bell;
@@ -128,6 +128,12 @@ impl Registry {
     /// How many rooms are open.
     pub fn open_count(&self) -> usize {
         self.locked().len()
+    }
+
+    /// Has all rooms show such messages no more: they are erased from the logs.
+    pub fn forget_messages(&self, gone: &dyn Fn(&Message) -> bool) {
+        let rooms: Vec<Slot> = self.locked().values().cloned().collect();
+        rooms.iter().filter_map(|slot| slot.get()).for_each(|room| room.forget_messages(gone));
     }
 
     fn slot(&self, name: &str) -> Result<Slot, EnterError> {

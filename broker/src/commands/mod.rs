@@ -66,7 +66,7 @@ enum Command {
     Subscribe(subscribe::Flags),
     /// Say whether the configuration is right, and what holds.
     Check(check::Flags),
-    /// Look into a data directory while no broker has it open.
+    /// Look into a data directory while no broker has it open, erase from it, or make it small.
     Store(store::Flags),
     /// Add, remove and list users with passwords.
     User(user::Flags),

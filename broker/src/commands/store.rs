@@ -1,5 +1,7 @@
 //! `homeroom store`.
 
+mod erase;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,8 @@ The broker must not be running on the same directory.
 Examples:
   homeroom store stats --data ./data            what is kept, log by log
   homeroom store verify --data ./data           can all of it be read?
+  homeroom store erase --user alice             nothing that alice left is in the directory any more
+  homeroom store compact                        give the disk back what is not used
 
 Exit codes:
   0  done; verify: all is well
@@ -46,6 +50,18 @@ Examples:
   homeroom store stats
   homeroom store stats --data /var/lib/homeroom --json")]
     Stats(Directory),
+    /// Erase what a classroom or a user left, so that no byte of it stays in the directory
+    #[command(after_help = erase::HELP)]
+    Erase(erase::Flags),
+    /// Write everything anew, so that the files are no larger than they need be
+    #[command(after_help = "\
+What stays is written beside the old files, read back, and put in their place. Killed at any
+moment, it leaves the old files or the new ones, and the next start removes what is over.
+
+Examples:
+  homeroom store compact
+  homeroom store compact --data /var/lib/homeroom --json")]
+    Compact(Directory),
 }
 
 #[derive(Args, Debug)]
@@ -64,6 +80,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     match &flags.look {
         Look::Verify(directory) => verify(directory),
         Look::Stats(directory) => stats(directory),
+        Look::Erase(flags) => erase::run(flags),
+        Look::Compact(directory) => erase::compact(directory),
     }
 }
 

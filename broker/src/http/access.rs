@@ -30,12 +30,12 @@ use crate::auth::TICKET_LASTS;
 use crate::refusals::{bad_request, code, refusal, shorten};
 
 /// Looks after the broker.
-const ADMIN: &str = "admin";
+pub(super) const ADMIN: &str = "admin";
 /// Looks after the classrooms of the token.
 const TEACHER: &str = "teacher";
 
 /// From where a request comes, and its headers.
-type Who = (Extension<SocketAddr>, HeaderMap);
+pub(super) type Who = (Extension<SocketAddr>, HeaderMap);
 
 /// The routes beside those of `api`.
 pub(super) fn beside(api: Api) -> Api {
@@ -123,9 +123,13 @@ async fn answer(answer: impl Future<Output = Result<Response, Problem>>) -> Resp
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
-async fn let_in(door: &Door, written: Option<&str>, who: &Who) -> Result<(Arc<Access>, Arc<Pass>, Pairs), Problem> {
+pub(super) async fn let_in(
+    door: &Door,
+    written: Option<&str>,
+    who: &Who,
+) -> Result<(Arc<Access>, Arc<Pass>, Pairs), Problem> {
     let pairs = query::pairs(written.unwrap_or_default())?;
     let guest = Guest::let_in(door, &who.1, &pairs, Some(who.0.0)).await?;
     match (&door.services.access, guest.pass()) {
@@ -160,7 +164,7 @@ fn named(pairs: &[(String, String)], pass: &Pass) -> Result<Revocation, Problem>
     }
 }
 
-fn refuse_others(pairs: &[(String, String)], known: &[&str]) -> Result<(), Refusal> {
+pub(super) fn refuse_others(pairs: &[(String, String)], known: &[&str]) -> Result<(), Refusal> {
     match pairs.iter().find(|(name, _)| name != TICKET && !known.contains(&name.as_str())) {
         None => Ok(()),
         Some((name, _)) => {
@@ -174,7 +178,7 @@ fn refuse_others(pairs: &[(String, String)], known: &[&str]) -> Result<(), Refus
     }
 }
 
-fn not_theirs(what: &str) -> Refusal {
+pub(super) fn not_theirs(what: &str) -> Refusal {
     let remedy = "Ask with the credentials of an admin; a teacher may remove users from the classrooms of the token.";
     refusal(code::PERMISSION_DENIED, "permission denied", format!("only some may {what}"), false, remedy)
 }

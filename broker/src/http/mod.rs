@@ -10,6 +10,7 @@ mod body;
 mod cors;
 mod cursors;
 mod doctor;
+mod erasures;
 mod forwarded;
 mod guest;
 mod http2;
@@ -33,6 +34,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::any;
 use homeroom_protocol::{self as stomp, Version};
+use tokio::sync::Semaphore;
 
 use self::body::Intake;
 pub(crate) use self::guest::credentials;
@@ -58,6 +60,8 @@ pub struct Door {
     intake: Arc<Intake>,
     /// Who measures a network.
     doctor: doctor::Desk,
+    /// Whose turn it is to erase something.
+    erasing: Arc<Semaphore>,
     /// SockJS sessions.
     sockjs: Arc<sockjs::Sessions>,
     /// What a session is told when the subprotocol has named its version.
@@ -74,7 +78,8 @@ impl Door {
         let waiting_max = usize::try_from(services.settings.storage.queue_bytes_max).unwrap_or(usize::MAX);
         let doctor = doctor::Desk::new(services.settings.limits.doctor_probes);
         let intake = Intake::new(waiting_max, services.metrics.hits().clone());
-        Arc::new(Door { services, origins, intake, doctor, sockjs, sessions })
+        let erasing = Arc::new(Semaphore::new(1));
+        Arc::new(Door { services, origins, intake, doctor, erasing, sockjs, sessions })
     }
 
     /// Counts a request as a connection.
@@ -128,7 +133,7 @@ fn api(settings: &Settings) -> Api {
             ],
         );
     let api = doctor::beside(api);
-    if settings.access.is_asked_for() { access::beside(api) } else { api }
+    if settings.access.is_asked_for() { erasures::beside(access::beside(api)) } else { api }
 }
 
 /// What `/openapi.json` of a broker with these settings says.

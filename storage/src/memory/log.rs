@@ -1,8 +1,9 @@
 //! One log in memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use crate::erase::Erased;
 use crate::keys::{KeyIndex, Known};
 use crate::mailbox::Wakes;
 use crate::tail::Tails;
@@ -100,6 +101,10 @@ impl MemoryLog {
                 page.through = page.records.last().map_or(after, |record| record.offset);
                 break;
             }
+            // One without messages was erased.
+            if record.messages.is_empty() {
+                continue;
+            }
             bytes += record.cost();
             page.records.push(Arc::clone(record));
         }
@@ -131,6 +136,19 @@ impl MemoryLog {
             self.forget_oldest();
         }
         (before - self.records.len()) as u64
+    }
+
+    /// Empties records; their offsets stay taken.
+    pub(super) fn erase(&mut self, gone: &dyn Fn(&Message) -> bool, erased: &mut Erased) {
+        let mut offsets = HashSet::new();
+        for record in self.records.iter_mut().filter(|record| record.messages.iter().any(gone)) {
+            erased.records += 1;
+            erased.messages += record.messages.len() as u64;
+            self.bytes -= record.cost() as u64;
+            offsets.insert(record.offset);
+            *record = Arc::new(record.emptied());
+        }
+        erased.keys += self.keys.forget(|offset| offsets.contains(&offset));
     }
 
     pub(super) fn end(&mut self) {

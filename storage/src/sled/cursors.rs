@@ -23,7 +23,7 @@ const RANGES_PER_SHARE: usize = 256;
 pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
 
 /// The book of all cursors.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     slots: HashMap<CursorKey, Slot>,
     pages: Vec<Page>,
@@ -34,7 +34,7 @@ pub(crate) struct Book {
     pub(crate) damaged_pages: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     log: u32,
     cursor: Cursor,
@@ -42,7 +42,7 @@ struct Slot {
     pages: Vec<u32>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Page {
     /// Whose shares, and which.
     members: Vec<(CursorKey, usize)>,
@@ -155,6 +155,35 @@ impl Book {
         for (_, slot) in self.slots.extract_if(|key, slot| gone(key, &slot.cursor)) {
             self.dirty.extend(slot.pages);
         }
+    }
+
+    /// Forgets some, and says how many.
+    pub(crate) fn leave_out(&mut self, gone: impl Fn(&CursorKey) -> bool) -> u64 {
+        let before = self.slots.len();
+        self.forget_where(|key, _| gone(key));
+        (before - self.slots.len()) as u64
+    }
+
+    /// Everything, for a disk that has nothing of it.
+    pub(crate) fn all_pages(&mut self) -> Vec<Write> {
+        self.redo_all(0);
+        let mut writes = self.take_dirty();
+        writes.retain(|(_, page)| page.is_some());
+        writes
+    }
+
+    /// No page is on the disk as it is here; there are so many at least.
+    pub(crate) fn redo_all(&mut self, pages: u32) {
+        let pages = pages.max(self.page_count());
+        if pages > 0 {
+            self.page(pages - 1);
+        }
+        self.dirty.extend(0..pages);
+    }
+
+    /// How many pages there are.
+    pub(crate) fn page_count(&self) -> u32 {
+        self.pages.len() as u32
     }
 
     /// Everything that is not on the disk yet, as it is now. What is not stored after all is given back to [`Book::redo`].

@@ -106,7 +106,7 @@ impl Disk {
     /// before was stable, and it says so of what was flushed and not synced. Where single values reach over three
     /// segments, of 512 KiB each, it may read on behind a tear: pages refer to what is not there, and the store
     /// cannot be opened any more. A batch holds that word back until all of it is written, so that all of it is
-    /// found again or none. So nothing is written but here, but for what sled's own flusher does.
+    /// found again or none. So nothing is written to a store in use but here, but for what sled's own flusher does.
     pub(crate) fn commit(&self, values: Vec<Write>) -> Result<(), Fault> {
         let bytes: usize = values.iter().map(|(_, value)| value.as_ref().map_or(0, Vec::len)).sum();
         if bytes > LONG_BYTES {
@@ -136,6 +136,18 @@ impl Disk {
             };
         }
         self.sync()
+    }
+
+    /// Writes into a database that nobody relies on yet: durable with the next [`Disk::sync`], and perhaps in part
+    /// before.
+    pub(crate) fn load(&self, values: Vec<Write>) -> Result<(), Fault> {
+        for (key, value) in values {
+            match value {
+                Some(value) => self.db.insert(key, value)?,
+                None => self.db.remove(key)?,
+            };
+        }
+        Ok(())
     }
 
     /// Forgets values, all of them or none: durable when this returns.

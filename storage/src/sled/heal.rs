@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// Goes on with what was found; those who follow a log notice nothing.
-    fn take_up(&mut self, recovered: Recovered) {
+    pub(super) fn take_up(&mut self, recovered: Recovered) {
         self.next_id = self.next_id.max(recovered.next_id);
         self.leftovers = recovered.leftovers;
         let mut known: HashMap<_, _> = self.desks.drain().map(|(_, desk)| (desk.log.id, desk.log)).collect();

@@ -146,6 +146,10 @@ impl Writer {
                 let done = self.delete(&log);
                 let _ = reply.send(done);
             }
+            Job::Erase { what, reply } => {
+                let done = self.erase(&what);
+                let _ = reply.send(done);
+            }
             others => self.shared.queue.push(others),
         }
     }

@@ -1,6 +1,7 @@
 //! Looking at a store that no engine has open.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::disk::{Disk, Fault};
 use super::layout::blocks;
@@ -8,8 +9,11 @@ use super::layout::page::cursor_shares;
 use super::layout::{CURSOR_PAGES, cursor_page_number};
 use super::open::{Home, attempt};
 use super::recover::{Recovered, RecoveredLog, Unusable};
+use super::rewrite::swap::{self, AtStage};
+use super::rewrite::{Old, Source, close, failed};
 use super::space::used_bytes;
 use super::walk::{Step, Walk};
+use crate::erase::{EraseError, Erased, Erasure, Progress};
 use crate::inspect::{DamagedRange, LogStats, Stats, VerifyReport};
 use crate::{OpenError, Settings};
 
@@ -50,7 +54,7 @@ fn kept(log: &RecoveredLog) -> u64 {
     log.head().records.saturating_sub(log.entry.trimmed.records)
 }
 
-fn verify_log(
+pub(super) fn verify_log(
     disk: &Disk,
     log: &RecoveredLog,
     report: &mut VerifyReport,
@@ -88,6 +92,42 @@ fn verify_cursors(disk: &Disk, report: &mut VerifyReport) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+pub(crate) fn erase(path: &Path, what: &Erasure, progress: Progress<'_>) -> Result<Erased, EraseError> {
+    erase_in_stages(path, what, progress, &mut |_| {})
+}
+
+/// The same, and a test looks at the directory in between.
+pub(crate) fn erase_in_stages(
+    path: &Path,
+    what: &Erasure,
+    progress: Progress<'_>,
+    at: AtStage<'_>,
+) -> Result<Erased, EraseError> {
+    let begun = Instant::now();
+    let (home, disk, recovered) = open(path)?;
+    let disk_bytes_before = used_bytes(path);
+    let logs = recovered.logs.iter().map(source).collect();
+    let settings = Settings::default();
+    let old =
+        Old { home: path, disk: &disk, settings: &settings, logs, book: recovered.book, next_id: recovered.next_id };
+    let tally = old.write_anew(what, progress, at)?;
+    close(disk, path).map_err(|fault| failed(&fault))?;
+    swap::decide(path, at).map_err(|error| failed(&error))?;
+    swap::settle(path, at).map_err(|error| EraseError::Unfinished(error.to_string()))?;
+    drop(home);
+    Ok(Erased { disk_bytes_before, disk_bytes_after: used_bytes(path), took: begun.elapsed(), ..tally.erased })
+}
+
+pub(crate) fn set_aside(path: &Path) -> Result<Vec<String>, OpenError> {
+    swap::set_aside(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
+fn source(log: &RecoveredLog) -> Source {
+    let head = log.head();
+    let bytes = head.bytes.saturating_sub(log.entry.trimmed.bytes);
+    Source { id: log.id, name: log.entry.name.clone(), epoch: log.entry.epoch, head: head.offset, bytes }
 }
 
 pub(crate) fn stats(path: &Path) -> Result<Stats, OpenError> {

@@ -19,6 +19,7 @@ use super::disk::{Disk, Fault};
 use super::layout::FORMAT;
 use super::marks::Marks;
 use super::recover::{Recovered, Unusable, cut_back, recover};
+use super::rewrite::swap;
 use super::space::{drop_ballast, lay_ballast, used_bytes};
 use crate::{LogName, OpenError, Settings};
 
@@ -41,7 +42,7 @@ impl Home {
         }
         let lock = File::options().write(true).create(true).truncate(false).open(path.join(LOCK)).map_err(denied)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Home { path: path.to_owned(), _lock: lock }),
+            Ok(()) => settled(Home { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Held(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(OpenError::Io { path: path.to_owned(), source }),
         }
@@ -49,16 +50,24 @@ impl Home {
 
     /// Locks a directory that must hold a store already.
     pub(crate) fn claim_existing(path: &Path) -> Result<Home, OpenError> {
-        if path.join(LOCK).is_file() && database(path).join("db").is_file() {
-            Home::claim(path)
-        } else {
-            Err(OpenError::Absent(path.to_owned()))
-        }
+        let absent = || OpenError::Absent(path.to_owned());
+        // Nothing is made where nothing is.
+        let home = if path.join(LOCK).is_file() { Home::claim(path)? } else { return Err(absent()) };
+        if database(path).join("db").is_file() { Ok(home) } else { Err(absent()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Finishes or undoes what a process did not come to the end of that wrote the store anew.
+fn settled(home: Home) -> Result<Home, OpenError> {
+    if swap::is_unsettled(&home.path) {
+        warn!(path = %home.path.display(), "an erasure or compaction was cut short; it is finished or undone now");
+        swap::settle(&home.path, &mut |_| {}).map_err(|source| io_error(&home, source))?;
+    }
+    Ok(home)
 }
 
 fn is_foreign(path: &Path) -> io::Result<bool> {

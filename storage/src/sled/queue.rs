@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::append::Lanes;
+use crate::erase::{EraseError, Erased, Erasure};
 use crate::{Append, CursorsError, LogError, LogName, Offset, Opened, Retention, Settlement, Slot};
 
 /// Records of one commit at most.
@@ -34,6 +35,8 @@ pub(crate) enum Job {
     Trim { log: LogName, up_to: Offset, reply: Reply<(), LogError> },
     /// Forget a log.
     Delete { log: LogName, reply: Reply<(), LogError> },
+    /// Forget for good.
+    Erase { what: Erasure, reply: Reply<Erased, EraseError> },
     /// Finish.
     Close(oneshot::Sender<()>),
 }
@@ -183,6 +186,6 @@ impl Job {
     }
 
     fn is_alone(&self) -> bool {
-        matches!(self, Job::Trim { .. } | Job::Delete { .. } | Job::Close(_))
+        matches!(self, Job::Trim { .. } | Job::Delete { .. } | Job::Erase { .. } | Job::Close(_))
     }
 }

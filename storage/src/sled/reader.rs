@@ -18,8 +18,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, LogError> {
     let turn = Arc::clone(&shared.readers).acquire_owned().await;
     let turn = turn.map_err(|_| LogError::Unavailable("the store is closed".into()))?;
-    let Some(disk) = shared.disk() else {
-        return Err(LogError::Unavailable("the store is closed or opens again".into()));
+    let Some(disk) = shared.disk_in_time().await else {
+        return Err(LogError::Unavailable("the store is closed".into()));
     };
     let state = Arc::clone(&log);
     let reading = spawn_blocking(move || {
@@ -87,7 +87,8 @@ impl Reading {
     fn take(&mut self, found: &Found, from: u64) -> bool {
         for stored in &found.records {
             let record = &stored.record;
-            if record.offset.0 <= from || record.offset.0 > self.up_to {
+            // One without messages was erased.
+            if record.offset.0 <= from || record.offset.0 > self.up_to || record.messages.is_empty() {
                 continue;
             }
             let spent = self.page.records.len() >= self.budget.records || self.bytes >= self.budget.bytes;

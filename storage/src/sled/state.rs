@@ -11,6 +11,7 @@ use super::cursors::Book;
 use super::disk::Disk;
 use super::layout::entry::Totals;
 use super::queue::Queue;
+use super::recover::RecoveredLog;
 use crate::engine::Counters;
 use crate::tail::Tails;
 use crate::{Bounds, Epoch, Health, LogName, Offset, Opened, Retention, Settings};
@@ -86,6 +87,18 @@ impl Shared {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The database; while the store opens again it is waited for. `None` when there is none.
+    pub(crate) async fn disk_in_time(&self) -> Option<Arc<Disk>> {
+        if let Some(disk) = self.disk() {
+            return Some(disk);
+        }
+        let mut health = self.health.subscribe();
+        let ended = health.wait_for(|health| !matches!(health, Health::Recovering { .. })).await;
+        // The engine says how it is for as long as somebody reads.
+        drop(ended);
+        self.disk()
+    }
+
     /// Changes the health and wakes those who watch, if it is news.
     pub(crate) fn set_health(&self, health: Health) {
         self.health.send_if_modified(|known| {
@@ -138,6 +151,12 @@ impl LogState {
     pub(crate) fn follow(&self) -> Option<Opened> {
         let mut inner = self.lock();
         (!inner.ended).then(|| Opened { bounds: inner.bounds(self.epoch), tail: inner.tails.follow() })
+    }
+
+    /// The store was written anew: the log ends where it ended, and what it keeps may be less.
+    pub(crate) fn renew(&self, found: &RecoveredLog) {
+        let mut inner = self.lock();
+        (inner.head, inner.trimmed, inner.oldest) = (found.head(), found.entry.trimmed, found.oldest);
     }
 
     /// Nobody follows it any more: it was deleted, or the store closed.

@@ -175,6 +175,9 @@ impl Keeper {
         }
         self.bury_again_at = None;
         let dead = self.group.locked().leases.dead(BURIED_AT_ONCE);
+        // What was erased is nowhere any more.
+        let (gone, dead): (Vec<_>, Vec<_>) = dead.into_iter().partition(|(entry, ..)| entry.is_forgotten());
+        gone.iter().for_each(|(entry, ..)| self.finish(place(entry.position())));
         if dead.is_empty() {
             return;
         }

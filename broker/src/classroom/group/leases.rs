@@ -312,6 +312,11 @@ impl Leases {
         }
     }
 
+    /// Those that were read and are not taken.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.open.values().filter_map(|lease| lease.entry.as_ref())
+    }
+
     /// Whether there are any.
     pub(super) fn has_dead(&self) -> bool {
         !self.dead.is_empty()

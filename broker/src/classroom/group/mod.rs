@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use homeroom_storage::{Cursor, CursorKey, Epoch, LogName, Offset, Settlement, Store};
+use homeroom_storage::{Cursor, CursorKey, Epoch, LogName, Message, Offset, Settlement, Store};
 
 use self::keeper::Keeper;
 use self::leases::Leases;
@@ -160,6 +160,16 @@ impl Groups {
     /// Whether nothing would be lost without them.
     pub(super) fn are_idle(&self) -> bool {
         self.locked().values().all(|group| group.is_idle())
+    }
+
+    /// Messages that were erased are given to nobody any more.
+    pub(super) fn forget(&self, gone: &dyn Fn(&Message) -> bool) {
+        for group in self.locked().values() {
+            let state = group.locked();
+            state.leases.entries().filter(|entry| gone(entry.message())).for_each(|entry| entry.forget());
+            drop(state);
+            group.bell.ring();
+        }
     }
 
     /// Lets go of those that nobody would miss, also where the room itself stays.

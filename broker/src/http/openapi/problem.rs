@@ -67,6 +67,8 @@ pub(in crate::http) const SLOW: Kind = kind(
 );
 pub(in crate::http) const CONFLICT: Kind =
     kind(409, code::DUPLICATE, Retryable::Never, "The `Idempotency-Key` was used for another message.");
+pub(in crate::http) const ERASING: Kind =
+    kind(409, code::NOT_AVAILABLE, Retryable::Always, "Another erasure is under way: ask again when it is done.");
 pub(in crate::http) const GONE: Kind = kind(
     410,
     code::UNRECOVERABLE,

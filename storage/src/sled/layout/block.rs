@@ -138,6 +138,11 @@ impl Packer {
         std::mem::take(&mut self.packed)
     }
 
+    /// How many blocks [`Packer::take`] would give at least.
+    pub(crate) fn packed(&self) -> usize {
+        self.packed.len()
+    }
+
     /// What the next block says of those before it. Called after [`Packer::take`].
     pub(crate) fn end(&self) -> Head {
         self.head

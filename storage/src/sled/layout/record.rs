@@ -19,6 +19,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// What stays of a record that was erased: its place and its time. Readers pass over it.
+    pub(crate) fn emptied(&self) -> Stored {
+        Stored { record: Arc::new(self.record.emptied()), key: None }
+    }
+
     /// `since` is the time of the block; no record of it is older.
     pub(super) fn encode(&self, since: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.record.cost() + 64);
