@@ -63,6 +63,7 @@ mod graceful_stop;
 mod management;
 mod operations;
 mod slow_reader;
+mod threats;
 
 mod arrivals;
 mod bench;
