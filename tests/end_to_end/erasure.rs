@@ -83,8 +83,8 @@ async fn leave_traces(broker: &Broker, canaries: &mut Canaries) -> (String, Stri
     let admin = broker.token("root", "admin", &[], "8h").await;
     let (mut alice, mut root) = (Client::showing(broker, &token).await, Client::showing(broker, &admin).await);
     for _ in 0..20 {
-        let answer = send("/topic/8a/answers", &canaries.one()).with("note", &canaries.one());
-        alice.request(answer.with("idempotency-key", &canaries.one())).await;
+        let answer = send("/topic/8a/answers", &canaries.one()).with("note", canaries.one());
+        alice.request(answer.with("idempotency-key", canaries.one())).await;
         root.request(send("/topic/8a/quiz", "a question that stays")).await;
     }
     root.request(send(&format!("/user/{user}/queue/marks"), &canaries.one())).await;

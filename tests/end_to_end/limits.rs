@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Broker, Client, DEADLINE, Frame, Opcode, within};
+use homeroom_tests::{Broker, Client, DEADLINE, Frame, Opcode, Setup, WebSocket, eventually, exchange, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -41,6 +41,57 @@ async fn headers_without_end_are_cut_off_and_cost_no_memory() {
     assert_eq!(error.header("code"), Some("106"), "{error}");
     let grown = broker.resident_bytes().saturating_sub(before);
     assert!(grown < 16 << 20, "grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn headers_over_http_without_end_are_cut_off_and_cost_no_memory() {
+    let broker = Broker::start().await;
+    let before = broker.resident_bytes();
+    for piece in [&b"x: y\r\n"[..], b"x"] {
+        let mut stream = TcpStream::connect(broker.http()).await.expect("it listens");
+        stream.write_all(b"GET /v1/time HTTP/1.1\r\nHost: localhost\r\n").await.expect("taken");
+        let endless = piece.repeat(2_000);
+        within("the end of somebody who never stops", PATIENCE, async {
+            while stream.write_all(&endless).await.is_ok() {}
+        })
+        .await;
+    }
+    let head = format!("GET /v1/time HTTP/1.1\r\nHost: localhost\r\nx: {}\r\n\r\n", "y".repeat(17 * 1024));
+    // What was not read any more may take the answer away.
+    let status = exchange(broker.http(), head.as_bytes()).await.map(|answer| answer.status);
+    assert!(matches!(status, Ok(431) | Err(_)), "beyond http.header_bytes_max: {status:?}");
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 16 << 20, "grew by {grown} bytes");
+}
+
+#[tokio::test]
+async fn connections_are_counted_in_all_and_for_each_user() {
+    let full = Broker::start_with("[limits]\nconnections = 2").await;
+    let (first, _second) = (Client::signed_in(&full, "alice").await, Client::signed_in_over_tcp(&full, "bob").await);
+    assert!(Client::try_over_tcp(full.stomp(), "carol").await.is_none());
+    let stream = TcpStream::connect(full.http()).await.expect("it listens");
+    let refused = WebSocket::open(stream, "/ws", &["v12.stomp"], &[]).await.err().expect("there is no place");
+    assert!(refused.contains("503"), "{refused}");
+    drop(first);
+    eventually("a place", DEADLINE, || Client::try_over_tcp(full.stomp(), "carol")).await;
+
+    let few = Setup::asks_for_tokens().config("[limits]\nconnections_per_user = 2").start().await;
+    let token = few.token("alice", "student", &["7b"], "8h").await;
+    let held = [Client::showing(&few, &token).await, Client::showing(&few, &token).await];
+    for client in [Client::websocket(&few, &["v12.stomp"]).await, Client::tcp(&few).await] {
+        assert_eq!(is_in(client, ("passcode", &token)).await, Err("106".to_owned()));
+    }
+    let others = few.token("bob", "student", &["7b"], "8h").await;
+    assert_eq!(is_in(Client::tcp(&few).await, ("passcode", &others)).await, Ok(()));
+    drop(held);
+}
+
+/// Whether somebody who shows this comes in; the code of the ERROR if not.
+async fn is_in(mut client: Client, shown: (&str, &str)) -> Result<(), String> {
+    let connect = Frame::new("CONNECT").with("accept-version", "1.2").with("host", "school").with(shown.0, shown.1);
+    client.send(&connect).await;
+    let answer = client.frame().await;
+    if answer.command == "CONNECTED" { Ok(()) } else { Err(answer.need("code").to_owned()) }
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ mod graceful_stop;
 mod management;
 mod operations;
 mod slow_reader;
+mod threats;
 
 mod arrivals;
 mod bench;

@@ -1,6 +1,6 @@
 //! Which pages may come in by which door, in the clear and under TLS; and for whom the broker may be taken.
 
-use homeroom_tests::{Broker, DEADLINE, Setup, within};
+use homeroom_tests::{Broker, DEADLINE, Setup, WebSocket, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -237,6 +237,32 @@ async fn who_asks_for_a_name_that_is_not_listed_is_refused_on_every_door() {
     let refused = homeroom_tests::exchange(broker.http(), &asked).await.expect("an answer");
     assert_eq!(refused.status, 403, "the lesson page too");
     assert!(refused.body.contains("http.hosts") && refused.body.contains("evil.example"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_cookie_counts_for_the_brokers_own_pages_and_for_no_others() {
+    let setup = Setup::asks_for_tokens().environment("HOMEROOM__ACCESS__JWT__COOKIE", "school");
+    let broker = setup.start().await;
+    let address = broker.http();
+    let cookie = format!("Cookie: school={}\r\n", broker.token("smith", "teacher", &["7b"], "8h").await);
+    for door in DOORS.into_iter().filter(|door| door.1.starts_with(MESSAGES) && door.0 != "OPTIONS") {
+        for (origin, brings, expected) in [
+            (format!("http://{address}"), &*cookie, door.2),
+            (format!("http://{address}"), "", 401),
+            ("https://evil.example".to_owned(), &*cookie, 403),
+            ("null".to_owned(), &*cookie, 403),
+        ] {
+            let lines = format!("Host: {address}\r\nOrigin: {origin}\r\n{brings}");
+            assert_eq!(status(address, door, &lines).await, expected, "{} {} of {origin}", door.0, door.1);
+        }
+    }
+    let stream = || TcpStream::connect(address);
+    let shown = cookie.trim_end().trim_start_matches("Cookie: ");
+    for (origin, is_in) in [(format!("http://{address}"), true), ("https://evil.example".to_owned(), false)] {
+        let headers = [("Origin", &*origin), ("Cookie", shown)];
+        let opened = WebSocket::open(stream().await.expect("it listens"), "/ws", &["v12.stomp"], &headers).await;
+        assert_eq!(opened.is_ok(), is_in, "{origin}");
+    }
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::access::Pass;
 use crate::audit::Line;
 use crate::connection::Services;
 use crate::erasure::Whose;
+use crate::metrics::Limit;
 use crate::refusals::{bad_request, code, refusal};
 
 /// Two names and what is around them.
@@ -51,7 +52,7 @@ async fn erase(door: State<Arc<Door>>, query: RawQuery, who: Who, body: Body) ->
             return Err(not_theirs("erase").into());
         }
         let within = door.services.settings.http.upgrade_timeout;
-        let bounds = Bounds { bytes_max: BODY_BYTES_MAX, setting: "a constant of the broker", within };
+        let bounds = Bounds { bytes_max: BODY_BYTES_MAX, limit: Limit::BodyBytes, within };
         let (body, _taken) = door.intake.read(body, bounds).await?;
         let whose = named(&body)?;
         Ok(carry_out(&door, pass, whose).await?.into_response())
