@@ -7,7 +7,7 @@ use homeroom_protocol::Refusal;
 
 use super::pass::Pass;
 use super::revocations::{Revocation, RevocationError, Revocations};
-use crate::auth::{Identity, Principal};
+use crate::auth::{Clock, Identity, Principal};
 use crate::classroom::bell::Bell;
 use crate::refusals::{code, refusal};
 use crate::router::{Grants, Rights};
@@ -19,6 +19,7 @@ pub struct Gatekeeper {
     revocations: Revocations,
     list: Arc<List>,
     per_user_max: usize,
+    clock: Clock,
 }
 
 /// The passes that are held.
@@ -42,9 +43,10 @@ pub(super) struct Listed {
 }
 
 impl Gatekeeper {
-    /// Decides by these rules. One user holds at most `per_user_max` passes at a time.
-    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize) -> Gatekeeper {
-        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max }
+    /// Decides by these rules. One user holds at most `per_user_max` passes at a time, each until its proof ends by
+    /// this clock.
+    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize, clock: Clock) -> Gatekeeper {
+        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max, clock }
     }
 
     /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
@@ -67,7 +69,7 @@ impl Gatekeeper {
         }
         held.next += 1;
         let listed = Listed { number, user, list: self.list.clone() };
-        let pass = Arc::new(Pass::new(person, principal, grants, bell, Some(listed)));
+        let pass = Arc::new(Pass::new(person, principal, grants, (bell, self.clock), Some(listed)));
         held.passes.insert(number, Arc::downgrade(&pass));
         Ok(pass)
     }
@@ -181,7 +183,7 @@ mod tests {
     use super::*;
 
     fn gatekeeper(per_user_max: usize) -> Gatekeeper {
-        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max)
+        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max, Clock::default())
     }
 
     fn admit(gatekeeper: &Gatekeeper, user: Option<&str>) -> Result<Arc<Pass>, Refusal> {

@@ -13,6 +13,7 @@ mod doctor;
 mod forwarded;
 mod guest;
 mod http2;
+mod lease;
 mod messages;
 mod openapi;
 pub mod origin;
