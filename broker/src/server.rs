@@ -1,5 +1,7 @@
 //! The one place that builds every part and takes them down again.
 
+#[cfg(test)]
+mod in_time_tests;
 mod parts;
 mod ways_in;
 

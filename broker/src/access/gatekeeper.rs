@@ -7,7 +7,7 @@ use homeroom_protocol::Refusal;
 
 use super::pass::Pass;
 use super::revocations::{Revocation, RevocationError, Revocations};
-use crate::auth::{Identity, Principal};
+use crate::auth::{Clock, Identity, Principal};
 use crate::classroom::bell::Bell;
 use crate::metrics::{Hits, Limit};
 use crate::refusals::{code, refusal};
@@ -21,6 +21,7 @@ pub struct Gatekeeper {
     list: Arc<List>,
     per_user_max: usize,
     hits: Hits,
+    clock: Clock,
 }
 
 /// The passes that are held.
@@ -44,9 +45,10 @@ pub(super) struct Listed {
 }
 
 impl Gatekeeper {
-    /// Decides by these rules. One user holds at most `per_user_max` passes at a time.
-    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize, hits: Hits) -> Gatekeeper {
-        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max, hits }
+    /// Decides by these rules. One user holds at most `per_user_max` passes at a time, each until its proof ends by
+    /// this clock.
+    pub fn new(rights: Rights, revocations: Revocations, per_user_max: usize, hits: Hits, clock: Clock) -> Gatekeeper {
+        Gatekeeper { rights, revocations, list: Arc::default(), per_user_max, hits, clock }
     }
 
     /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
@@ -70,7 +72,7 @@ impl Gatekeeper {
         }
         held.next += 1;
         let listed = Listed { number, user, list: self.list.clone() };
-        let pass = Arc::new(Pass::new(person, principal, grants, bell, Some(listed)));
+        let pass = Arc::new(Pass::new(person, principal, grants, (bell, self.clock), Some(listed)));
         held.passes.insert(number, Arc::downgrade(&pass));
         Ok(pass)
     }
@@ -187,7 +189,8 @@ mod tests {
     use super::*;
 
     fn gatekeeper(per_user_max: usize) -> Gatekeeper {
-        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max, Hits::default())
+        let (hits, clock) = (Hits::default(), Clock::default());
+        Gatekeeper::new(Rights::default(), Revocations::default(), per_user_max, hits, clock)
     }
 
     fn admit(gatekeeper: &Gatekeeper, user: Option<&str>) -> Result<Arc<Pass>, Refusal> {

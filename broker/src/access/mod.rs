@@ -53,7 +53,8 @@ impl Access {
     ) -> Result<Access, RevocationError> {
         let rights = if rules.is_empty() { Rights::default() } else { Rights::new(rules.to_vec()) };
         let revocations = kept_in.map(Revocations::open).transpose()?.unwrap_or_default();
-        Ok(Access { authenticator, gatekeeper: Gatekeeper::new(rights, revocations, per_user_max, hits) })
+        let gatekeeper = Gatekeeper::new(rights, revocations, per_user_max, hits, authenticator.clock());
+        Ok(Access { authenticator, gatekeeper })
     }
 
     /// A pass for whoever brings these credentials. `bell` rings when anything about it changes.

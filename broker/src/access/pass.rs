@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::gatekeeper::Listed;
-use crate::auth::{Identity, Principal};
+use crate::auth::{Clock, Identity, Principal};
 use crate::classroom::bell::Bell;
 use crate::refusals::{bad_request, code, refusal};
 use crate::router::{Grants, Pattern};
@@ -20,6 +21,9 @@ use homeroom_protocol::Refusal;
 pub struct Pass {
     person: Identity,
     inner: Mutex<Inner>,
+    clock: Clock,
+    /// For those who look at it beside the one whose bell it is.
+    changed: Notify,
     _listed: Option<Listed>,
 }
 
@@ -61,12 +65,12 @@ impl Pass {
         person: Identity,
         principal: Arc<Principal>,
         grants: Grants,
-        bell: Arc<Bell>,
+        (bell, clock): (Arc<Bell>, Clock),
         listed: Option<Listed>,
     ) -> Pass {
-        let until = until(&principal);
+        let until = until(&principal, clock);
         let inner = Inner { principal, grants: Arc::new(grants), until, is_revoked: false, bell, version: 0 };
-        Pass { person, inner: Mutex::new(inner), _listed: listed }
+        Pass { person, inner: Mutex::new(inner), clock, changed: Notify::new(), _listed: listed }
     }
 
     /// Whose it is, as messages and cursors name them.
@@ -89,7 +93,7 @@ impl Pass {
         let inner = self.inner();
         if inner.is_revoked {
             Standing::Revoked
-        } else if inner.until.is_some_and(Until::is_over) {
+        } else if inner.until.is_some_and(|until| until.left(self.clock).is_zero()) {
             Standing::Expired
         } else {
             Standing::Holds { version: inner.version }
@@ -103,7 +107,7 @@ impl Pass {
 
     /// How long it still holds, if it ends.
     pub fn time_left(&self) -> Option<Duration> {
-        self.inner().until.map(Until::left)
+        self.inner().until.map(|until| until.left(self.clock))
     }
 
     /// Whether they may still be here.
@@ -142,6 +146,23 @@ impl Pass {
         if self.grants().may_send(path) { Ok(()) } else { Err(self.denied("send to", &format!("/{path}"))) }
     }
 
+    /// Resolves when this holds of it, which is looked at whenever anything changes, and when its time is over.
+    pub async fn until(&self, is_so: impl Fn(&Pass) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if is_so(self) {
+                return;
+            }
+            match self.expires_at() {
+                Some(expires) if expires > Instant::now() => {
+                    // However it ends, it is looked at again.
+                    let _ = timeout_at(expires, changed).await;
+                }
+                _ => changed.await,
+            }
+        }
+    }
+
     /// Has this bell rung from now on when anything about it changes.
     pub fn hang(&self, bell: Arc<Bell>) {
         self.inner().bell = bell;
@@ -160,16 +181,20 @@ impl Pass {
         if inner.is_revoked {
             return Err(revoked());
         }
-        inner.until = until(&principal);
+        inner.until = until(&principal, self.clock);
         inner.change(principal, grants);
+        drop(inner);
+        self.changed.notify_waiters();
         Ok(())
     }
 
     /// Other rights from now on.
     pub(super) fn change(&self, principal: Arc<Principal>, grants: Grants) {
         let mut inner = self.inner();
-        inner.until = until(&principal);
+        inner.until = until(&principal, self.clock);
         inner.change(principal, grants);
+        drop(inner);
+        self.changed.notify_waiters();
     }
 
     /// It holds no more.
@@ -177,6 +202,8 @@ impl Pass {
         let mut inner = self.inner();
         inner.is_revoked = true;
         inner.bell.ring();
+        drop(inner);
+        self.changed.notify_waiters();
     }
 
     fn denied(&self, what: &str, place: &str) -> Refusal {
@@ -203,20 +230,16 @@ impl Inner {
 }
 
 impl Until {
-    fn left(self) -> Duration {
+    fn left(self, clock: Clock) -> Duration {
         let by_instant = self.instant.saturating_duration_since(Instant::now());
-        self.wall.duration_since(SystemTime::now()).unwrap_or_default().min(by_instant)
-    }
-
-    fn is_over(self) -> bool {
-        self.left().is_zero()
+        self.wall.duration_since(clock.now()).unwrap_or_default().min(by_instant)
     }
 }
 
 /// When the proof ends, by both clocks.
-fn until(principal: &Principal) -> Option<Until> {
+fn until(principal: &Principal, clock: Clock) -> Option<Until> {
     let wall = principal.expires?;
-    let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
+    let left = wall.duration_since(clock.now()).unwrap_or_default();
     Some(Until { instant: Instant::now().checked_add(left)?, wall })
 }
 

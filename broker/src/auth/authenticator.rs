@@ -13,7 +13,7 @@ use super::tally::{Proof, Tally};
 use super::tickets::Tickets;
 use super::token::{self, Verifier};
 use super::users::Users;
-use super::{Credentials, Denied, Principal, Secret};
+use super::{Clock, Credentials, Denied, Principal, Secret};
 use crate::settings::Access;
 
 /// How often the files are looked at: what is changed holds within a second.
@@ -35,6 +35,7 @@ pub struct Authenticator {
     tickets: Tickets,
     tally: Arc<Tally>,
     changes: watch::Sender<u64>,
+    clock: Clock,
 }
 
 impl Authenticator {
@@ -64,9 +65,21 @@ impl Authenticator {
                 tickets: Tickets::default(),
                 tally: Arc::default(),
                 changes: watch::Sender::new(0),
+                clock: Clock::default(),
             }),
             _ => Err(Unusable(faults)),
         }
+    }
+
+    /// The same by another clock.
+    #[cfg(test)]
+    pub(crate) fn going_by(self, clock: Clock) -> Authenticator {
+        Authenticator { clock, ..self }
+    }
+
+    /// What it goes by.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Whether nobody has to show who they are: then names are taken at their word.
@@ -129,7 +142,7 @@ impl Authenticator {
     }
 
     async fn answer(&self, credentials: Credentials, from: IpAddr) -> Result<Principal, Denied> {
-        let (now, proof) = (SystemTime::now(), credentials.proof());
+        let (now, proof) = (self.clock.now(), credentials.proof());
         match credentials {
             Credentials::Nothing => self.nobody(),
             Credentials::Bearer(token) => self.tokens.principal(token.expose(), now).await,

@@ -6,6 +6,7 @@
 //! | `authenticator` | all that can be said of it, in one place |
 //! | `users` `keys` `token` `tickets` | the four ways to show who one is |
 //! | `principal` | who has shown that, and what it rests on |
+//! | `clock` | what time it is for all of them |
 //! | `denied` | why not |
 //! | `files` `register` `watched` | files: read safely, changed in one step, read again |
 //! | `identity` | whom a connection names |
@@ -17,6 +18,7 @@
 //! Never here: frames, requests, destinations.
 
 mod authenticator;
+mod clock;
 mod credentials;
 mod denied;
 mod files;
@@ -33,6 +35,7 @@ pub mod users;
 mod watched;
 
 pub use self::authenticator::{Authenticator, Unusable};
+pub use self::clock::Clock;
 pub use self::credentials::Credentials;
 pub use self::denied::Denied;
 pub use self::files::{Fault, private_text};

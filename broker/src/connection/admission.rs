@@ -161,6 +161,7 @@ impl Connection {
             Standing::Holds { .. } => {}
             Standing::Expired | Standing::Revoked => {
                 if let Err(refusal) = permit.pass.check() {
+                    self.link.forget_unread();
                     self.refuse(None, refusal);
                 }
                 return;
@@ -181,6 +182,9 @@ impl Connection {
             let mut subscription = self.subscriptions.remove(index);
             subscription.save();
             self.session.subscription_refused(&subscription.id);
+            if !self.is_told_softly() {
+                self.link.forget_unread();
+            }
             self.decline(None, refusal);
         }
     }

@@ -109,6 +109,11 @@ impl Connection {
         true
     }
 
+    /// Whether what is refused costs only that: it was asked for, and somebody listens.
+    pub(super) fn is_told_softly(&self) -> bool {
+        self.notices.as_ref().is_some_and(|notices| notices.is_soft && notices.errors.is_some())
+    }
+
     /// Refuses a SEND, SUBSCRIBE or COMMIT: softly if that was asked for and somebody listens, else with ERROR.
     pub(super) fn decline(&mut self, ticket: Option<Ticket>, refusal: Refusal) -> Option<Event> {
         let notices = self.notices.as_deref_mut().filter(|notices| notices.is_soft);

@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::lease::END_WITHIN;
 use super::serve::{Activity, Deadlines};
 use crate::shutdown::Shutdown;
 use crate::transport::Socket;
@@ -65,6 +66,12 @@ pub(super) async fn serve<F>(
             () = shutdown.begun() => {
                 connection.as_mut().graceful_shutdown();
                 let _ = tokio::time::timeout(deadlines.idle, connection.as_mut()).await;
+                return;
+            }
+            // Its other streams come back, each to be looked at again.
+            () = activity.over.notified() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(END_WITHIN, connection.as_mut()).await;
                 return;
             }
             () = tokio::time::sleep_until(until) => {

@@ -14,6 +14,7 @@ mod erasures;
 mod forwarded;
 mod guest;
 mod http2;
+mod lease;
 mod messages;
 mod openapi;
 pub mod origin;

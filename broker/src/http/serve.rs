@@ -24,9 +24,11 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::asked::Asked;
+use super::lease::{END_WITHIN, Lease, Watch};
 use super::problem::Problem;
 use super::upgrade::{self, Agreed};
 use super::{Door, Origins, routes};
@@ -144,11 +146,13 @@ impl Site {
         let answer = if may_break_off { Either::Right(answer) } else { Either::Left(whole(answer)) };
         // An answer that streams is being answered until its end.
         Either::Right(Box::pin(async move {
-            let response = answer.await?;
+            let mut response = answer.await?;
+            let lease = response.extensions_mut().remove::<Lease>();
+            let watch = lease.map(|lease| lease.watch(answering.0.over.clone()));
             if has_body && !response.status().is_success() {
                 answering.0.lingers.store(true, Ordering::Relaxed);
             }
-            Ok(response.map(|body| Body::new(Streamed { body, _answering: answering })))
+            Ok(response.map(|body| Body::new(Streamed { body, _answering: answering, _watch: watch })))
         }))
     }
 
@@ -181,6 +185,8 @@ pub(super) struct Activity {
     /// A body was refused, and may still be on its way.
     lingers: AtomicBool,
     agreed: OnceLock<(Agreed, SocketAddr)>,
+    /// Told when somebody may not have any more what they are given.
+    pub(super) over: Arc<Notify>,
 }
 
 /// Something is being answered as long as this lives.
@@ -204,6 +210,7 @@ impl Drop for Answering {
 struct Streamed {
     body: Body,
     _answering: Answering,
+    _watch: Option<Watch>,
 }
 
 impl hyper::body::Body for Streamed {
@@ -234,6 +241,7 @@ impl Activity {
             answering: AtomicU32::new(0),
             lingers: AtomicBool::new(false),
             agreed: OnceLock::new(),
+            over: Arc::default(),
         })
     }
 
@@ -278,6 +286,15 @@ pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
                 match tokio::time::timeout(deadlines.idle, rest).await {
                     Ok(served) => break served,
                     Err(_) => return close(connection.into_parts().io.into_inner()).await,
+                }
+            }
+            () = activity.over.notified() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                let rest = poll_fn(|context| connection.poll_without_shutdown(context));
+                match tokio::time::timeout(END_WITHIN, rest).await {
+                    Ok(served) => break served,
+                    // What waits here for a reader is not for them any more.
+                    Err(_) => return,
                 }
             }
             () = tokio::time::sleep_until(until) => {

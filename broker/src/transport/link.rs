@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 
 use super::Socket;
 use super::kind::{Carriage, Kind};
+#[cfg(test)]
+use super::memory::Memory;
 use super::pipe::{Answering, Near, Writer};
 use super::sockjs::{self, Broken, Texts};
 use super::tls::{self, Sealed};
@@ -73,6 +75,8 @@ enum Stream {
     Socket(Arc<TcpStream>),
     Sealed(Box<Sealed>),
     Pipe(Near),
+    #[cfg(test)]
+    Memory(Arc<Memory>),
 }
 
 impl From<Socket> for Stream {
@@ -80,6 +84,8 @@ impl From<Socket> for Stream {
         match socket {
             Socket::Plain(stream) => Stream::Socket(Arc::new(stream)),
             Socket::Secure(stream) => Stream::Sealed(Box::new(Sealed::new(*stream))),
+            #[cfg(test)]
+            Socket::Memory(stream) => Stream::Memory(Arc::new(stream)),
         }
     }
 }
@@ -92,6 +98,8 @@ pub struct Wire(WireTo);
 enum WireTo {
     Socket(Arc<TcpStream>),
     Pipe(Writer),
+    #[cfg(test)]
+    Memory(Arc<Memory>),
 }
 
 impl Wire {
@@ -103,6 +111,8 @@ impl Wire {
         match &self.0 {
             WireTo::Socket(stream) => stream.try_write(bytes),
             WireTo::Pipe(writer) => writer.try_write(bytes),
+            #[cfg(test)]
+            WireTo::Memory(stream) => stream.try_write(bytes),
         }
     }
 }
@@ -146,7 +156,7 @@ impl Link {
     pub fn answering(&self) -> Option<Answering> {
         match &self.stream {
             Stream::Pipe(near) => Some(near.answering()),
-            Stream::Socket(_) | Stream::Sealed(_) => self.framing.is_some().then_some(Answering::Client),
+            _ => self.framing.is_some().then_some(Answering::Client),
         }
     }
 
@@ -176,6 +186,8 @@ impl Link {
         match &self.stream {
             Stream::Socket(stream) => stream.readable().await,
             Stream::Sealed(sealed) => sealed.readable().await,
+            #[cfg(test)]
+            Stream::Memory(stream) => stream.readable().await,
             Stream::Pipe(near) => {
                 near.readable().await;
                 Ok(())
@@ -191,6 +203,8 @@ impl Link {
         match &self.stream {
             Stream::Socket(stream) => stream.writable().await,
             Stream::Sealed(sealed) => sealed.writable().await,
+            #[cfg(test)]
+            Stream::Memory(stream) => stream.writable().await,
             Stream::Pipe(near) => {
                 near.writable().await;
                 Ok(())
@@ -217,6 +231,15 @@ impl Link {
                 }
                 unwrap(framing, *carriage, &buffer[..count], read, outbound, sink)
             }),
+            #[cfg(test)]
+            Stream::Memory(stream) => READ_BUFFER.with_borrow_mut(|buffer| {
+                let (count, read) = match stream.try_read(buffer) {
+                    Ok(0) => (0, Received::End),
+                    Ok(count) => (count, Received::Some),
+                    Err(_) => (0, Received::Nothing),
+                };
+                unwrap(framing, *carriage, &buffer[..count], read, outbound, sink)
+            }),
             Stream::Sealed(sealed) => READ_BUFFER.with_borrow_mut(|buffer| {
                 OPENED.with_borrow_mut(|opened| {
                     opened.clear();
@@ -235,6 +258,8 @@ impl Link {
         match &mut self.stream {
             Stream::Socket(stream) => stream.try_write(bytes),
             Stream::Sealed(sealed) => sealed.try_write(bytes),
+            #[cfg(test)]
+            Stream::Memory(stream) => stream.try_write(bytes),
             Stream::Pipe(near) => near.writer().try_write(bytes),
         }
     }
@@ -253,12 +278,21 @@ impl Link {
         out.extend_from_slice(&self.carry(framed));
     }
 
+    /// Drops what waits here for a peer that has not asked for it. What a socket has cannot be taken back.
+    pub fn forget_unread(&mut self) {
+        if let Stream::Pipe(near) = &self.stream {
+            near.forget_unread();
+        }
+    }
+
     /// Says that nothing more will be written.
     pub fn finish(&mut self) {
         match &mut self.stream {
             // A socket that is gone already has nothing to be told.
             Stream::Socket(stream) => drop(SockRef::from(&**stream).shutdown(Shutdown::Write)),
             Stream::Sealed(sealed) => sealed.finish(),
+            #[cfg(test)]
+            Stream::Memory(stream) => stream.finish(),
             Stream::Pipe(near) => near.finish(),
         }
     }
@@ -269,6 +303,8 @@ impl Link {
         match &self.stream {
             Stream::Socket(stream) => Some(Wire(WireTo::Socket(stream.clone()))),
             Stream::Sealed(_) => None,
+            #[cfg(test)]
+            Stream::Memory(stream) => Some(Wire(WireTo::Memory(stream.clone()))),
             Stream::Pipe(near) => Some(Wire(WireTo::Pipe(near.writer()))),
         }
     }

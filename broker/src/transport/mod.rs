@@ -6,6 +6,8 @@ pub mod admission;
 pub mod kind;
 pub mod link;
 pub mod listener;
+#[cfg(test)]
+pub mod memory;
 pub mod pipe;
 pub mod proxy_protocol;
 mod socket;

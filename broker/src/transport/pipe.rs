@@ -160,6 +160,11 @@ impl Near {
         self.shared.message_bytes_max.store(message_bytes_max, Ordering::Relaxed);
     }
 
+    /// Drops what nobody has taken.
+    pub fn forget_unread(&self) {
+        self.shared.lock().outbound = Vec::new();
+    }
+
     /// Nothing more is written.
     pub fn finish(&self) {
         self.shared.lock().finished = true;
@@ -308,6 +313,15 @@ mod tests {
         near.receive(|inbound| heard.push(format!("{inbound:?}")));
         assert_eq!(heard.len(), 3, "the newer answer is for both: {heard:?}");
         assert_eq!(near.receive(|_| ()), Received::Nothing);
+    }
+
+    #[test]
+    fn what_nobody_has_taken_can_be_forgotten() {
+        let (near, far) = ends();
+        near.writer().try_write(b"0123456789").unwrap();
+        near.forget_unread();
+        near.writer().try_write(b"last").unwrap();
+        assert_eq!(far.take(), b"last");
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub enum Socket {
     Plain(TcpStream),
     /// Under TLS, after the handshake.
     Secure(Box<TlsStream<TcpStream>>),
+    /// To a client in the same process.
+    #[cfg(test)]
+    Memory(super::memory::Memory),
 }
 
 impl Socket {
@@ -30,6 +33,8 @@ macro_rules! of_either {
         match $socket.get_mut() {
             Socket::Plain($stream) => $call,
             Socket::Secure($stream) => $call,
+            #[cfg(test)]
+            Socket::Memory($stream) => $call,
         }
     };
 }
@@ -65,6 +70,8 @@ impl AsyncWrite for Socket {
         match self {
             Socket::Plain(stream) => stream.is_write_vectored(),
             Socket::Secure(stream) => stream.is_write_vectored(),
+            #[cfg(test)]
+            Socket::Memory(stream) => stream.is_write_vectored(),
         }
     }
 }

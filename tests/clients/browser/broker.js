@@ -1,5 +1,6 @@
 // A broker of its own for each test: port 0, a directory that is gone afterwards.
 
+import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +11,11 @@ import { promisify } from "node:util";
 import { Client } from "@stomp/stompjs";
 import WebSocket from "ws";
 
+import { canary, leaks } from "./canaries.js";
+
 const ANY = "127.0.0.1:0";
+/** Everything that the broker says: it may hold nothing that was sent or shown. */
+const LOUD = { HOMEROOM__LOG__FILTER: "trace", RUST_LOG: "" };
 const SECRET = "HOMEROOM__ACCESS__JWT__SECRET";
 /** Settings of a broker where everybody shows who they are. */
 export const ASKS = { [SECRET]: "only-for-tests-0123456789-abcdefghijklmnop", HOMEROOM__ACCESS__JWT__LEEWAY: "0s" };
@@ -40,23 +45,27 @@ export async function startBroker(test, settings = {}) {
 export async function makeToken(user, role, classrooms, expires = "8h") {
   const flags = ["token", "--user", user, "--role", role, "--expires", expires, ...classrooms.flatMap((name) => ["--classroom", name])];
   const { stdout } = await promisify(execFile)(process.env.HOMEROOM_BIN, flags, { cwd: tmpdir(), env: { ...process.env, ...ASKS } });
+  canary(stdout.trim());
   return stdout.trim();
 }
 
 async function spawnBroker(directory, address, settings) {
   const flags = ["serve", "--listen", address, "--stomp", ANY, "--management", ANY, "--data", path.join(directory, "data")];
-  const env = { ...process.env, ...settings };
+  canary(settings[SECRET]);
+  const env = { ...process.env, ...LOUD, ...settings };
   const child = spawn(process.env.HOMEROOM_BIN, flags, { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  // With all that it said.
+  const ended = new Promise((resolve) => child.once("close", resolve));
   const first = await Promise.race([firstLine(child.stdout), ended.then(() => undefined)]);
   if (first === undefined) throw new Error(`the broker did not start:\n${said}`);
   return {
     address: JSON.parse(first).http,
-    kill: () => {
+    kill: async () => {
       child.kill("SIGKILL");
-      return ended;
+      await ended;
+      assert.deepEqual(leaks(said), []);
     },
   };
 }
@@ -85,6 +94,7 @@ async function publisher(test, url, connectHeaders) {
     new Promise((resolve) => {
       const receipt = `publish-${receipts++}`;
       client.watchForReceipt(receipt, resolve);
+      canary(body);
       client.publish({ destination, body, headers: { receipt } });
     });
   return (destination, bodies) => Promise.all(bodies.map((body) => publish(destination, body)));

@@ -3,6 +3,8 @@
 import { chromium } from "playwright-core";
 import puppeteer from "puppeteer-core";
 
+import { listen } from "./canaries.js";
+
 const QUIET = [
   "--headless",
   "--no-sandbox",
@@ -22,6 +24,13 @@ export async function openChromium(test) {
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
   test.after(() => browser.close());
+  // Whatever a page sends is looked for in the broker's log.
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (...options) => {
+    const context = await newContext(...options);
+    context.on("page", listen);
+    return context;
+  };
   return browser;
 }
 

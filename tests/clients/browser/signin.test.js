@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 
 import { ASKS, makeToken, startBroker } from "./broker.js";
 import { openChromium, until } from "./browsers.js";
+import { canary } from "./canaries.js";
 import { PROXIES, startProxy } from "./proxies.js";
 
 const TIMEOUT = { timeout: 90_000 };
@@ -60,12 +61,14 @@ const kept = (page, where) => page.evaluate((where) => JSON.stringify({ ...windo
 
 async function byPassword(page, user, password) {
   await page.getByLabel("Name").fill(user);
+  canary(password);
   await page.getByLabel("Password").fill(password);
   await button(page, "Sign in").click();
 }
 
 async function byToken(page, token) {
   await page.getByText("I have a token").click();
+  canary(token);
   await page.getByLabel("Paste the token").fill(token);
   await button(page, "Sign in with the token").click();
 }

@@ -20,6 +20,7 @@ use crate::classroom::reader::{Budget, Filled, Reader};
 use crate::connection::{POSITIONS_MAX, Services};
 use crate::entrance::enter;
 use crate::http::guest::Guest;
+use crate::http::lease::Lease;
 use crate::http::problem::Problem;
 use crate::refusals::{
     bad_request, code, destination_refusal, log_refusal, nobody_in_particular, refusal, unavailable,
@@ -220,6 +221,11 @@ impl Reading {
     /// When whoever asks has to come again, if ever.
     pub(super) fn expires_at(&self) -> Option<Instant> {
         self.guest.expires_at()
+    }
+
+    /// What whoever asks needs to go on; `None` where everybody may do everything.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        Some(Lease::new(self.guest.pass()?.clone(), self.patterns.clone()))
     }
 
     /// Reads rooms that appeared since, from their first record.

@@ -61,6 +61,7 @@ pub(super) async fn open(door: &Arc<Door>, peer: SocketAddr, ask: Ask, format: F
     let tracked = door.track(peer).map_err(|_| busy())?;
     let bell = tracked.bell().clone();
     let reading = Reading::open(&door.services, &ask, Beginning::Next, Lost::Told, bell).await?;
+    let lease = reading.lease();
     let flow = Flow {
         first: Some(beginning(&reading, format)),
         door: door.clone(),
@@ -80,6 +81,9 @@ pub(super) async fn open(door: &Arc<Door>, peer: SocketAddr, ask: Ask, format: F
         Format::Lines => "application/x-ndjson",
     };
     let mut response = Body::from_stream(pieces).into_response();
+    if let Some(lease) = lease {
+        response.extensions_mut().insert(lease);
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
