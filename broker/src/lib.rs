@@ -9,6 +9,7 @@
 //! | [`connection`] | one STOMP conversation | transport, access, router, classroom |
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
+//! | `other_server` | connections to servers that we ask: for keys, for decisions | none of the rooms |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
 //! | [`audit`] | what happened, for those who have to answer for it | auth's identity |
 //! | [`access`] | who may be here, what they may do, for how long | auth, router, classroom's bell |
@@ -42,6 +43,7 @@ pub mod connection;
 mod entrance;
 pub mod http;
 pub mod metrics;
+mod other_server;
 pub mod patience;
 mod publication;
 pub mod refusals;

@@ -3,6 +3,7 @@
 
 mod access;
 mod groups;
+mod hook;
 mod store;
 mod tls;
 
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 use self::access::AccessCounters;
 use self::groups::GroupCounters;
+pub use self::hook::HookCounters;
 use self::store::StoreCounters;
 pub use self::tls::{Handshake, TlsCounters};
 use crate::auth::Authenticator;
@@ -100,8 +102,13 @@ struct TurnedAway {
 }
 
 impl Metrics {
-    /// Everything at nought; what `store`, `tally` and `access` count is read when it is asked for.
-    pub fn new(store: Store, tally: Arc<Tally>, access: Arc<Authenticator>) -> Arc<Metrics> {
+    /// Everything at nought; what `store`, `tally`, `access` and `hook` count is read when it is asked for.
+    pub fn new(
+        store: Store,
+        tally: Arc<Tally>,
+        access: Arc<Authenticator>,
+        hook: Option<&HookCounters>,
+    ) -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("homeroom");
         registry.register_collector(Box::new(StoreCounters(store)));
         registry.register_collector(Box::new(GroupCounters(tally)));
@@ -138,6 +145,9 @@ impl Metrics {
         let readers = Family::<Reader, Gauge>::default();
         registry.register("http_readers", "Long polls and streams over HTTP now", readers.clone());
         let tls = TlsCounters::registered(&mut registry);
+        if let Some(hook) = hook {
+            hook.register(&mut registry);
+        }
         Arc::new(Metrics {
             registry,
             readers,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use homeroom_protocol as stomp;
 
 use super::RunError;
+use crate::access::hook::Hook;
 use crate::access::{Access, RevocationError};
 use crate::audit::Audit;
 use crate::auth::Authenticator;
@@ -80,6 +81,7 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, RunError> {
 pub(super) fn access(
     settings: &Settings,
     authenticator: Arc<Authenticator>,
+    hook: Option<Arc<Hook>>,
 ) -> Result<Option<Arc<Access>>, RevocationError> {
     if authenticator.is_open() {
         return Ok(None);
@@ -88,9 +90,8 @@ pub(super) fn access(
         Engine::Sled => Some(settings.storage.path.join("revocations.json")),
         Engine::Memory => None,
     };
-    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), settings.limits.connections_per_user)
-        .map(Arc::new)
-        .map(Some)
+    let per_user_max = settings.limits.connections_per_user;
+    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), per_user_max, hook).map(Arc::new).map(Some)
 }
 
 /// Where it is kept what happened.

@@ -156,10 +156,8 @@ impl Verifier {
 pub fn secret_of(settings: &Jwt) -> Result<Option<Secret>, Fault> {
     if let Some(path) = &settings.secret_file {
         let key = "access.jwt.secret_file";
-        let kept = files::read(path).map_err(|remedy| Fault::of_file(key, path, remedy))?;
-        let secret = Secret::from(kept.text.trim_end_matches(['\r', '\n']));
+        let secret = files::secret_in(key, path)?;
         Key::of_secret(secret.expose()).map_err(|remedy| Fault::of_file(key, path, remedy))?;
-        files::warn_if_readable(key, path, &kept);
         return Ok(Some(secret));
     }
     let Some(secret) = &settings.secret else { return Ok(None) };
