@@ -55,19 +55,16 @@ impl Connection {
         for destination in destinations() {
             let Some(question) = permit.pass.question(act, Some(&destination)) else { return allowed };
             let key = *question.key();
-            if !decisions.now.contains_key(&key) {
-                match hook.known(&question) {
-                    Some(answer) => drop(decisions.now.insert(key, answer)),
-                    None => {
-                        unknown.entry(key).or_insert(question);
-                        continue;
-                    }
-                }
-            }
-            match decisions.now[&key].check(&question) {
+            let known = decisions.now.get(&key).cloned().or_else(|| hook.known(&question));
+            let Some(answer) = known else {
+                unknown.entry(key).or_insert(question);
+                continue;
+            };
+            match answer.check(&question) {
                 Ok(counts_until) => until = until.into_iter().chain([counts_until]).min(),
                 Err(refusal) => return Decision::Refused(refusal),
             }
+            decisions.now.insert(key, answer);
         }
         if unknown.is_empty() {
             return Decision::Allowed { until };
@@ -98,10 +95,11 @@ impl Connection {
         decisions.plan();
     }
 
-    /// What was decided was about somebody with other rights: it is asked again at once.
+    /// What was decided, and what is asked now, is about somebody with other rights: it is asked again at once.
     pub(super) fn doubt_decisions(&mut self) {
         let Some(decisions) = self.decisions() else { return };
         let now = Instant::now();
+        decisions.renewal = Renewal::default();
         decisions.stand_until.values_mut().for_each(|until| *until = now);
         decisions.plan();
     }

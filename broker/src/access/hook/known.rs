@@ -32,7 +32,8 @@ impl Known {
 
     /// The answer to the same question that is under way.
     pub(super) fn coming(&self, key: &Key) -> Option<watch::Receiver<Option<Answer>>> {
-        self.coming.get(key).cloned()
+        // One that nobody will answer any more is none.
+        self.coming.get(key).filter(|coming| coming.has_changed().is_ok()).cloned()
     }
 
     /// A question is under way.

@@ -35,8 +35,8 @@ impl Script {
         self.0.asked.lock().unwrap().len()
     }
 
-    fn hook(&self, settings: settings::Hook) -> Arc<Hook> {
-        Arc::new(Hook::asking(&settings, Box::new(self.clone())))
+    fn hook(&self, settings: &settings::Hook) -> Arc<Hook> {
+        Arc::new(Hook::asking(settings, Box::new(self.clone())))
     }
 }
 
@@ -92,7 +92,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn an_answer_counts_for_its_time_and_is_asked_again_after_it() {
     let script = Script::default();
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let wish = question(&hook, "alice", "/topic/7b/quiz");
     for _ in 0..3 {
         assert!(hook.ask(&wish).await.check(&wish).is_ok());
@@ -114,7 +114,7 @@ async fn an_answer_counts_for_its_time_and_is_asked_again_after_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_says_who_wants_to_do_what_and_where() {
     let script = Script::default();
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     hook.ask(&question(&hook, "alice", "/topic/7b/quiz")).await;
     let asked = serde_json::json!({
         "act": "send", "destination": "/topic/7b/quiz", "user": "alice", "name": null, "roles": ["student"],
@@ -126,7 +126,7 @@ async fn what_is_asked_says_who_wants_to_do_what_and_where() {
 #[tokio::test(start_paused = true)]
 async fn an_act_that_it_does_not_decide_is_not_asked_for_and_a_group_is_no_way_around() {
     let script = Script::default();
-    let named = |acts: &[Act]| script.hook(settings::Hook { acts: acts.to_vec(), ..settings::Hook::default() });
+    let named = |acts: &[Act]| script.hook(&settings::Hook { acts: acts.to_vec(), ..settings::Hook::default() });
     for (acts, act, asked) in [
         (&[Act::Send][..], Act::Subscribe, None),
         (&[Act::Send], Act::Group, None),
@@ -144,7 +144,7 @@ async fn an_act_that_it_does_not_decide_is_not_asked_for_and_a_group_is_no_way_a
 async fn the_same_question_is_asked_once_and_everybody_has_the_answer() {
     let script = Script::default();
     script.says("/topic/7b/quiz", SECOND, r#"{"allow":true,"cache":0}"#);
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let wish = question(&hook, "alice", "/topic/7b/quiz");
     // Whoever asks first goes away.
     assert!(hook.ask(&wish).now_or_never().is_none());
@@ -160,7 +160,7 @@ async fn the_same_question_is_asked_once_and_everybody_has_the_answer() {
 #[tokio::test(start_paused = true)]
 async fn no_answer_in_time_refuses_for_a_moment_and_a_recovery_is_seen() {
     let script = Script::default();
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let wish = question(&hook, "alice", "/topic/7b/quiz");
     let begun = Instant::now();
     script.says("/topic/7b/quiz", 60 * SECOND, "");
@@ -176,7 +176,7 @@ async fn no_answer_in_time_refuses_for_a_moment_and_a_recovery_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn no_more_are_asked_at_once_than_allowed_and_the_others_wait_within_the_time() {
     let script = Script::default();
-    let hook = script.hook(settings::Hook { concurrency: 4, ..settings::Hook::default() });
+    let hook = script.hook(&settings::Hook { concurrency: 4, ..settings::Hook::default() });
     let wishes: Vec<Question> =
         (0..12).map(|number| question(&hook, "alice", &format!("/topic/7b/{number}"))).collect();
     for wish in 0..12 {
@@ -192,7 +192,7 @@ async fn no_more_are_asked_at_once_than_allowed_and_the_others_wait_within_the_t
 
 #[tokio::test(start_paused = true)]
 async fn what_is_remembered_is_bounded() {
-    let hook = Script::default().hook(settings::Hook { cache_entries: 10, ..settings::Hook::default() });
+    let hook = Script::default().hook(&settings::Hook { cache_entries: 10, ..settings::Hook::default() });
     for number in 0..100 {
         hook.ask(&question(&hook, "alice", &format!("/topic/7b/{number}"))).await;
         assert!(hook.held().len().0 <= 10);
@@ -204,7 +204,7 @@ async fn what_is_remembered_is_bounded() {
 async fn the_first_refusal_ends_a_row_of_questions() {
     let script = Script::default();
     script.says("/topic/7b/0", Duration::ZERO, r#"{"allow":false}"#);
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let wishes: Vec<Question> =
         (0..100).map(|number| question(&hook, "alice", &format!("/topic/7b/{number}"))).collect();
     let twice = wishes.iter().chain(&wishes).cloned().collect();
@@ -216,7 +216,7 @@ async fn the_first_refusal_ends_a_row_of_questions() {
 #[tokio::test(start_paused = true)]
 async fn what_goes_on_survives_one_failure_and_ends_with_the_second() {
     let script = Script::default();
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let (bell, wish) = (Arc::new(Bell::default()), question(&hook, "alice", "/topic/7b/quiz"));
     for (second_try, survives) in [(r#"{"allow":true}"#, true), ("garbage", false)] {
         script.says("/topic/7b/quiz", Duration::ZERO, "garbage");
@@ -238,7 +238,7 @@ async fn what_goes_on_survives_one_failure_and_ends_with_the_second() {
 async fn nobody_is_asked_for_what_has_ended() {
     let script = Script::default();
     script.says("/topic/7b/quiz", Duration::ZERO, "garbage");
-    let hook = script.hook(settings::Hook::default());
+    let hook = script.hook(&settings::Hook::default());
     let mut renewal = Renewal::default();
     renewal.ask(&hook, vec![(1, question(&hook, "alice", "/topic/7b/quiz"))], Arc::default());
     tokio::time::sleep(SECOND / 2).await;

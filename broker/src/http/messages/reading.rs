@@ -226,8 +226,8 @@ impl Reading {
             self.patterns.iter().try_for_each(|pattern| self.guest.rules_let_subscribe(pattern))?;
             self.allowed = version;
             if let Some(decided) = &mut self.decided {
-                // Whoever decides is asked about somebody else now.
-                decided.again_at = Instant::now();
+                // What was decided, and what is asked now, is about somebody with other rights.
+                **decided = Decided { again_at: Instant::now(), renewal: Renewal::default() };
             }
         }
         self.ask_again()
