@@ -59,6 +59,7 @@ mod crash;
 mod crash_queue;
 mod disk_full;
 mod graceful_stop;
+mod hook;
 mod operations;
 mod slow_reader;
 

@@ -7,7 +7,7 @@
 //!   history   what every actor asked, was told and saw, in one order
 //!   judge     says whether a history keeps the promises, and which events prove that it does not
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
-//!   school    a broker where everybody shows who they are
+//!   school    a broker where everybody shows who they are; hook: a service that it asks for decisions
 //!   wait      waits for an event, never for a time
 //! ```
 //!
@@ -18,6 +18,7 @@ mod broker;
 mod clients;
 mod frame;
 mod history;
+mod hook;
 mod http;
 mod judge;
 mod random;
@@ -34,6 +35,7 @@ pub use broker::{Addresses, Broker, Refused, Setup, binary, directory_bytes};
 pub use clients::{Script, node, node_client, node_trusting, python, python_trusting, readme_block};
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{Event, History, MessageName, Seen};
+pub use hook::{HookServer, Reply};
 pub use http::{Answer, exchange, get, metric, post, request, try_get};
 pub use judge::{Rule, Verdict, Violation, judge};
 pub use random::Random;
