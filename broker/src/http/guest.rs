@@ -86,8 +86,11 @@ impl Guest {
     /// That they may not, or not any more.
     pub(super) async fn may_subscribe(&self, pattern: &Pattern) -> Result<Option<Instant>, Refusal> {
         let Some(admitted) = &self.admitted else { return Ok(None) };
+        self.rules_let_subscribe(pattern)?;
+        if admitted.pass.hook().is_none() {
+            return Ok(None);
+        }
         let decided = async {
-            admitted.pass.may_subscribe(pattern, false)?;
             let until = admitted.pass.decided(Act::Subscribe, Some(&pattern.canonical())).await?;
             // The rules may have changed meanwhile.
             admitted.pass.may_subscribe(pattern, false).map(|()| until)
@@ -102,6 +105,9 @@ impl Guest {
     pub(super) async fn may_send(&self, path: &str) -> Result<(), Refusal> {
         let Some(admitted) = &self.admitted else { return Ok(()) };
         self.rules_let_send(path)?;
+        if admitted.pass.hook().is_none() {
+            return Ok(());
+        }
         let decided = async {
             admitted.pass.decided(Act::Send, Some(&format!("/{path}"))).await?;
             admitted.pass.may_send(path)
@@ -109,16 +115,18 @@ impl Guest {
         decided.await.inspect_err(|refusal| admitted.note(refusal))
     }
 
-    /// Whether they may publish at all of these canonical paths.
+    /// Whether they may publish at all of these canonical paths, as far as somebody else decides that.
     ///
     /// # Errors
     /// One of those where they may not, by its index, and why.
-    pub(super) async fn may_send_all(&self, paths: Vec<String>) -> Result<(), (usize, Refusal)> {
-        let Some(admitted) = &self.admitted else { return Ok(()) };
+    pub(super) async fn may_send_all(&self, paths: &[&str]) -> Result<(), (usize, Refusal)> {
+        let Some(admitted) = self.admitted.as_ref().filter(|admitted| admitted.pass.hook().is_some()) else {
+            return Ok(());
+        };
         let destinations: Vec<String> = paths.iter().map(|path| format!("/{path}")).collect();
         let decided = admitted.pass.decided_all(Act::Send, &destinations).await;
         let rules =
-            |()| (0..).zip(&paths).try_for_each(|(at, path)| admitted.pass.may_send(path).map_err(|no| (at, no)));
+            |()| (0..).zip(paths).try_for_each(|(at, path)| admitted.pass.may_send(path).map_err(|no| (at, no)));
         decided.and_then(rules).inspect_err(|(_, refusal)| admitted.note(refusal))
     }
 
