@@ -10,6 +10,7 @@
 //! | [`http`] | the way to a WebSocket, the lesson page, and messages over HTTP | connection, router, classroom |
 //! | [`publication`] | what a publisher asks for, by whichever door | auth, router |
 //! | [`rate`] | how often something may happen, how fast somebody may publish | auth's principal, metrics |
+//! | `other_server` | connections to servers that we ask: for keys, for decisions | none of the rooms |
 //! | [`refusals`] | what is said when something cannot be had, with its number | router's errors |
 //! | `erasure` | what a person or a classroom left, and which of it the store erases | router's names |
 //! | [`audit`] | what happened, for those who have to answer for it | auth's identity |
@@ -45,6 +46,7 @@ mod entrance;
 mod erasure;
 pub mod http;
 pub mod metrics;
+mod other_server;
 pub mod patience;
 mod publication;
 pub mod rate;

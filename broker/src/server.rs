@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::access::RevocationError;
+use crate::access::hook::Hook;
 use crate::auth::{Authenticator, Credentials, Unusable};
 use crate::classroom::registry::Registry;
 use crate::connection::{self, Services};
@@ -217,8 +218,10 @@ pub(crate) fn services(
     authenticator: Arc<Authenticator>,
 ) -> Result<Arc<Services>, RunError> {
     let rooms = parts::rooms(&settings);
-    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), authenticator.clone());
-    let access = parts::access(&settings, authenticator, metrics.hits().clone())?;
+    let hook = Hook::open(&settings.access.hook).map_err(|fault| Unusable(vec![fault]))?;
+    let counters = hook.as_ref().map(|hook| hook.counters());
+    let metrics = Metrics::new(store.clone(), rooms.tally.clone(), authenticator.clone(), counters);
+    let access = parts::access(&settings, authenticator, metrics.hits().clone(), hook)?;
     let retention_of = {
         let settings = settings.clone();
         Arc::new(move |name: &str| crate::router::policy(&settings, name).retention)

@@ -63,6 +63,7 @@ mod crash_queue;
 mod disk_full;
 mod erasure;
 mod graceful_stop;
+mod hook;
 mod management;
 mod operations;
 mod slow_reader;

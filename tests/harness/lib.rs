@@ -6,7 +6,7 @@
 //!   sockjs    a session of SockJS, request by request
 //!   history   what every actor asked, was told and saw; `checker/` says whether that keeps the promises
 //!   authority certificates, and clients that trust no others; tunnel: TLS for clients that need not know
-//!   school    a broker where everybody shows who they are
+//!   school    a broker where everybody shows who they are; hook: a service that it asks for decisions
 //!   canaries  what was sent or shown, which no log may hold
 //!   stranger  somebody who says nothing, or half of something, before CONNECT
 //!   wait      waits for an event, never for a time
@@ -20,6 +20,7 @@ mod canaries;
 mod clients;
 mod frame;
 mod history;
+mod hook;
 mod http;
 mod random;
 mod school;
@@ -38,6 +39,7 @@ pub use clients::{Script, node, node_client, node_trusting, python, python_trust
 pub use frame::{Dialect, Frame, FrameReader, Part};
 pub use history::{History, MessageName, stream};
 pub use homeroom_checker::{Event, Stream};
+pub use hook::{HookServer, Reply};
 pub use http::{Answer, exchange, get, metric, post, request, try_get};
 pub use random::Random;
 pub use sockjs::{Sockjs, array};

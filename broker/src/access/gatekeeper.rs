@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use homeroom_protocol::Refusal;
 
+use super::hook::Asker;
 use super::pass::Pass;
 use super::revocations::{Revocation, RevocationError, Revocations};
 use crate::auth::{Clock, Identity, Principal};
@@ -51,11 +52,18 @@ impl Gatekeeper {
         Gatekeeper { rights, revocations, list: Arc::default(), per_user_max, hits, clock }
     }
 
-    /// A pass for somebody who has shown who they are. `bell` is rung when anything about it changes.
+    /// A pass for somebody who has shown who they are. `asker` asks who else decides, `bell` is rung when anything
+    /// about it changes.
     ///
     /// # Errors
     /// What they have shown was revoked, or the user holds as many as are allowed.
-    pub fn admit(&self, principal: Principal, client: Option<&str>, bell: Arc<Bell>) -> Result<Arc<Pass>, Refusal> {
+    pub fn admit(
+        &self,
+        principal: Principal,
+        client: Option<&str>,
+        asker: Option<Asker>,
+        bell: Arc<Bell>,
+    ) -> Result<Arc<Pass>, Refusal> {
         let person = Identity::new(principal.user.as_deref(), client);
         let principal = Arc::new(principal);
         let mut held = self.list.held();
@@ -72,7 +80,7 @@ impl Gatekeeper {
         }
         held.next += 1;
         let listed = Listed { number, user, list: self.list.clone() };
-        let pass = Arc::new(Pass::new(person, principal, grants, (bell, self.clock), Some(listed)));
+        let pass = Arc::new(Pass::new(person, principal, grants, asker, (bell, self.clock), Some(listed)));
         held.passes.insert(number, Arc::downgrade(&pass));
         Ok(pass)
     }
@@ -195,7 +203,7 @@ mod tests {
 
     fn admit(gatekeeper: &Gatekeeper, user: Option<&str>) -> Result<Arc<Pass>, Refusal> {
         let principal = Principal { user: user.map(Into::into), ..Principal::default() };
-        gatekeeper.admit(principal, None, Arc::default())
+        gatekeeper.admit(principal, None, None, Arc::default())
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!  credentials ─► auth ─► Principal ─► gatekeeper ─► Pass ─► connection, http
 //!                  ▲                       ▲
 //!  users, keys ────┘   revocations, rules ─┘   one word, and every pass it concerns is rung
+//!                                              hook: asked as well, where there is one
 //! ```
 //!
 //! A pass is asked when something is begun: a SEND, a SUBSCRIBE, a page, a
@@ -13,6 +14,7 @@
 //! Never here: frames, sockets, how somebody proves who they are.
 
 mod gatekeeper;
+pub mod hook;
 mod pass;
 mod revocations;
 
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use homeroom_protocol::Refusal;
 
 pub use self::gatekeeper::Gatekeeper;
+use self::hook::{Asker, Hook};
 pub use self::pass::{Pass, Standing};
 pub use self::revocations::{Revocation, RevocationError, Revocations};
 use crate::auth::{Authenticator, Credentials, Denied, Principal, Secret, TicketError};
@@ -30,17 +33,20 @@ use crate::classroom::bell::Bell;
 use crate::metrics::Hits;
 use crate::refusals::{code, refusal};
 use crate::router::{Rights, Rule};
+use crate::settings::Act;
 
 /// The door of a broker where not everybody may do everything.
 #[derive(Debug)]
 pub struct Access {
     authenticator: Arc<Authenticator>,
     gatekeeper: Gatekeeper,
+    hook: Option<Arc<Hook>>,
 }
 
 impl Access {
     /// Decides by these rules, or by the usual ones if there are none. One user has at most `per_user_max` connections
-    /// and requests at a time. What is revoked is kept in a file, or in memory.
+    /// and requests at a time. What is revoked is kept in a file, or in memory. What the rules allow, `hook` may still
+    /// refuse.
     ///
     /// # Errors
     /// The revocations that were kept cannot be read.
@@ -50,11 +56,12 @@ impl Access {
         kept_in: Option<&Path>,
         per_user_max: usize,
         hits: Hits,
+        hook: Option<Arc<Hook>>,
     ) -> Result<Access, RevocationError> {
         let rights = if rules.is_empty() { Rights::default() } else { Rights::new(rules.to_vec()) };
         let revocations = kept_in.map(Revocations::open).transpose()?.unwrap_or_default();
         let gatekeeper = Gatekeeper::new(rights, revocations, per_user_max, hits, authenticator.clock());
-        Ok(Access { authenticator, gatekeeper })
+        Ok(Access { authenticator, gatekeeper, hook })
     }
 
     /// A pass for whoever brings these credentials. `bell` rings when anything about it changes.
@@ -69,8 +76,11 @@ impl Access {
         bell: Arc<Bell>,
     ) -> Result<Arc<Pass>, Refusal> {
         let principal = self.authenticator.authenticate(credentials, from).await;
-        let pass = self.gatekeeper.admit(principal.map_err(|denied| denied_refusal(&denied))?, client, bell)?;
+        let principal = principal.map_err(|denied| denied_refusal(&denied))?;
+        let asker = self.hook.clone().map(|hook| Asker { hook, from });
+        let pass = self.gatekeeper.admit(principal, client, asker, bell)?;
         self.holds_still(&pass)?;
+        pass.decided(Act::Connect, None).await?;
         Ok(pass)
     }
 

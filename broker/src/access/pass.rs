@@ -1,5 +1,6 @@
 //! What somebody holds as long as they may stay.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +8,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::gatekeeper::Listed;
+use super::hook::{Answer, Asker, Hook, Key, Question};
 use crate::auth::{Clock, Identity, Principal};
 use crate::classroom::bell::Bell;
 use crate::refusals::{bad_request, code, refusal};
 use crate::router::{Grants, Pattern};
+use crate::settings::Act;
 use homeroom_protocol::Refusal;
 
 /// What somebody holds who was let in: who they are and what they may do.
@@ -24,6 +27,8 @@ pub struct Pass {
     clock: Clock,
     /// For those who look at it beside the one whose bell it is.
     changed: Notify,
+    /// Asks who else decides.
+    asker: Option<Asker>,
     _listed: Option<Listed>,
 }
 
@@ -65,12 +70,13 @@ impl Pass {
         person: Identity,
         principal: Arc<Principal>,
         grants: Grants,
+        asker: Option<Asker>,
         (bell, clock): (Arc<Bell>, Clock),
         listed: Option<Listed>,
     ) -> Pass {
         let until = until(&principal, clock);
         let inner = Inner { principal, grants: Arc::new(grants), until, is_revoked: false, bell, version: 0 };
-        Pass { person, inner: Mutex::new(inner), clock, changed: Notify::new(), _listed: listed }
+        Pass { person, inner: Mutex::new(inner), clock, changed: Notify::new(), asker, _listed: listed }
     }
 
     /// Whose it is, as messages and cursors name them.
@@ -122,7 +128,7 @@ impl Pass {
         }
     }
 
-    /// Whether a subscription is allowed.
+    /// Whether the rules allow a subscription. The hook may still refuse it.
     ///
     /// # Errors
     /// That it is not, or that the pass holds no more.
@@ -137,7 +143,7 @@ impl Pass {
         Err(self.denied(what, &wanted.canonical()))
     }
 
-    /// Whether a message may be sent to a canonical path.
+    /// Whether the rules allow that a message is sent to a canonical path. The hook may still refuse it.
     ///
     /// # Errors
     /// That it may not, or that the pass holds no more.
@@ -161,6 +167,44 @@ impl Pass {
                 _ => changed.await,
             }
         }
+    }
+
+    /// Who else decides, if anybody.
+    pub fn hook(&self) -> Option<&Arc<Hook>> {
+        self.asker.as_ref().map(|asker| &asker.hook)
+    }
+
+    /// What the hook is to be asked before this is done; `None` if it is not asked for it. `destination` is canonical.
+    pub fn question(&self, act: Act, destination: Option<&str>) -> Option<Question> {
+        self.asker.as_ref()?.question(act, destination, &self.person, &self.principal())
+    }
+
+    /// What the hook decides about this, and until when that counts; `None` if it is not asked for it.
+    ///
+    /// # Errors
+    /// That it refuses or does not answer, or that the pass holds no more.
+    pub async fn decided(&self, act: Act, destination: Option<&str>) -> Result<Option<Instant>, Refusal> {
+        let (Some(hook), Some(question)) = (self.hook(), self.question(act, destination)) else { return Ok(None) };
+        let answer = hook.ask(&question).await;
+        self.check()?;
+        answer.check(&question).map(Some)
+    }
+
+    /// The same about several places, with every same question once.
+    ///
+    /// # Errors
+    /// One of those that are refused, by its index, and why.
+    pub async fn decided_all(&self, act: Act, destinations: &[String]) -> Result<(), (usize, Refusal)> {
+        let Some(hook) = self.hook() else { return Ok(()) };
+        let questions: Vec<Question> =
+            destinations.iter().filter_map(|place| self.question(act, Some(place))).collect();
+        let answers: HashMap<Key, Answer> = hook.ask_all(questions.clone()).await.into_iter().collect();
+        self.check().map_err(|refusal| (0, refusal))?;
+        (0..).zip(&questions).try_for_each(|(at, question)| match answers.get(question.key()) {
+            Some(answer) => answer.check(question).map(drop).map_err(|refusal| (at, refusal)),
+            // Another one was refused before this was asked for.
+            None => Ok(()),
+        })
     }
 
     /// Has this bell rung from now on when anything about it changes.

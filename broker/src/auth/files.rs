@@ -25,7 +25,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn of_file(key: &'static str, path: &Path, remedy: impl Into<String>) -> Fault {
+    pub(crate) fn of_file(key: &'static str, path: &Path, remedy: impl Into<String>) -> Fault {
         Fault { key, value: path.display().to_string(), remedy: remedy.into() }
     }
 }
@@ -104,4 +104,14 @@ pub(super) fn warn_if_readable(key: &'static str, path: &Path, kept: &Kept) {
 /// What is wrong with the file, for whoever named it.
 pub fn private_text(path: &Path) -> Result<Secret, String> {
     read(path).map(|kept| Secret::from(kept.text.as_str()))
+}
+
+/// The secret in a file, without the end of its line. A warning if others can read it.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn secret_in(key: &'static str, path: &Path) -> Result<Secret, Fault> {
+    let kept = read(path).map_err(|remedy| Fault::of_file(key, path, remedy))?;
+    warn_if_readable(key, path, &kept);
+    Ok(Secret::from(kept.text.trim_end_matches(['\r', '\n'])))
 }

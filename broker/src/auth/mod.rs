@@ -38,7 +38,7 @@ pub use self::authenticator::{Authenticator, Unusable};
 pub use self::clock::Clock;
 pub use self::credentials::Credentials;
 pub use self::denied::Denied;
-pub use self::files::{Fault, private_text};
+pub use self::files::{Fault, private_text, secret_in};
 pub use self::identity::Identity;
 pub use self::principal::{Basis, Principal, Source};
 pub use self::secret::Secret;

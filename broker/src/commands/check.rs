@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::failure::of_output;
 use super::{ConfigFlag, Failure, access, certificate};
-use crate::auth::Authenticator;
+use crate::access::hook::Hook;
+use crate::auth::{Authenticator, Unusable};
 use crate::settings::{Sources, load};
 use crate::telemetry;
 
@@ -41,7 +42,12 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     }
     // What is right and yet unwise is said in the words of a running broker.
     telemetry::init(&loaded.settings.log, None).map_err(|error| Failure::usage(error.to_string()))?;
-    Authenticator::open(&loaded.settings.access).map_err(|unusable| access::problems(unusable, &loaded.entries))?;
+    let access = &loaded.settings.access;
+    let mut faults = Authenticator::open(access).err().map(|Unusable(faults)| faults).unwrap_or_default();
+    faults.extend(Hook::open(&access.hook).err());
+    if !faults.is_empty() {
+        return Err(access::problems(Unusable(faults), &loaded.entries).into());
+    }
     let text = match (flags.print, &sources.file) {
         (true, _) => loaded.to_string(),
         (false, Some(file)) => format!("The configuration is right: {}\n", file.display()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use homeroom_protocol::{Accepted, Connect, Event, Refusal, Send, Ticket};
 use tokio::time::{Duration, Instant};
 
+use super::decision::Decisions;
 use super::inbound::random;
 use super::notices::{Notices, Topic};
 use super::publish;
@@ -23,7 +24,9 @@ const WARNING: Duration = Duration::from_secs(60);
 /// The pass of a connection, as far as it was looked at.
 #[derive(Debug)]
 pub(super) struct Permit {
-    pass: Arc<Pass>,
+    pub(super) pass: Arc<Pass>,
+    /// What the hook decided, where there is one.
+    pub(super) decisions: Option<Box<Decisions>>,
     /// The version of its rights that the subscriptions were looked at with.
     seen: u64,
     /// The end of its time was told.
@@ -32,7 +35,8 @@ pub(super) struct Permit {
 
 impl Permit {
     pub(super) fn new(pass: Arc<Pass>) -> Box<Permit> {
-        Box::new(Permit { pass, seen: 0, warned: false })
+        let decisions = pass.hook().map(|_| Box::default());
+        Box::new(Permit { pass, decisions, seen: 0, warned: false })
     }
 
     /// What is known of whoever holds it.
@@ -42,10 +46,13 @@ impl Permit {
 
     /// When it is to be looked at next.
     pub(super) fn look_at(&self, now: Instant) -> Option<Instant> {
-        let expires = self.pass.expires_at()?;
-        // Where nobody listens to the warning it stays unsaid, and is not due again and again.
-        let warning = expires.checked_sub(WARNING).filter(|at| !self.warned && *at > now);
-        Some(warning.unwrap_or(expires))
+        let ends = self.pass.expires_at().map(|expires| {
+            // Where nobody listens to the warning it stays unsaid, and is not due again and again.
+            let warning = expires.checked_sub(WARNING).filter(|at| !self.warned && *at > now);
+            warning.unwrap_or(expires)
+        });
+        let decided = self.decisions.as_ref().and_then(|decisions| decisions.again_at);
+        ends.into_iter().chain(decided).min()
     }
 }
 
@@ -157,7 +164,10 @@ impl Connection {
             return;
         }
         match permit.pass.standing() {
-            Standing::Holds { version } if version != permit.seen => self.look_at_subscriptions(version),
+            Standing::Holds { version } if version != permit.seen => {
+                self.look_at_subscriptions(version);
+                self.doubt_decisions();
+            }
             Standing::Holds { .. } => {}
             Standing::Expired | Standing::Revoked => {
                 if let Err(refusal) = permit.pass.check() {
@@ -167,6 +177,7 @@ impl Connection {
                 return;
             }
         }
+        self.look_at_decisions();
         self.warn();
     }
 
@@ -179,14 +190,19 @@ impl Connection {
             let shares = known.takes_from_a_class();
             pass.may_subscribe(&known.pattern, shares).err().map(|refusal| (index, refusal))
         }) {
-            let mut subscription = self.subscriptions.remove(index);
-            subscription.save();
-            self.session.subscription_refused(&subscription.id);
-            if !self.is_told_softly() {
-                self.link.forget_unread();
-            }
-            self.decline(None, refusal);
+            self.withdraw_subscription(index, refusal);
         }
+    }
+
+    /// Somebody may not have a subscription any more.
+    pub(super) fn withdraw_subscription(&mut self, index: usize, refusal: Refusal) {
+        let mut subscription = self.subscriptions.remove(index);
+        subscription.save();
+        self.session.subscription_refused(&subscription.id);
+        if !self.is_told_softly() {
+            self.link.forget_unread();
+        }
+        self.decline(None, refusal);
     }
 
     /// Tells in time that the time will be over.

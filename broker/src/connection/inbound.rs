@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use super::barrier::{Barrier, Pace};
 use super::consuming::Consuming;
+use super::decision::{Decision, reading};
 use super::envelope::{Acknowledged, Look, read_ack, read_message_id};
 use super::notices::Topic;
 use super::publish::{self, Landed, Share};
@@ -26,6 +27,7 @@ use crate::publication::Publication;
 use crate::refusals;
 use crate::refusals::{code, refusal};
 use crate::router::classroom_of;
+use crate::settings::Act;
 
 /// The longest delay a NACK may ask for.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
@@ -67,6 +69,11 @@ impl Connection {
             Ok(publication) => publication,
             Err(refusal) => return self.decline(ticket, refusal),
         };
+        match self.decide(Act::Send, || [format!("/{}", publication.place.path)]) {
+            Decision::Allowed { .. } => {}
+            Decision::Refused(refusal) => return self.decline(ticket, refusal),
+            Decision::Awaited => return Some(Event::Send(send)),
+        }
         let Some(room) = self.rooms.find(publication.place.room()) else {
             self.enter(publication.place.room().to_owned());
             return Some(Event::Send(send));
@@ -140,6 +147,12 @@ impl Connection {
         if let Err(refusal) = self.may_have(&request) {
             return self.decline_subscription(&subscribe.id, ticket, refusal);
         }
+        let act = reading(request.takes_from_a_class());
+        let until = match self.decide(act, || [request.pattern.canonical()]) {
+            Decision::Allowed { until } => until,
+            Decision::Refused(refusal) => return self.decline_subscription(&subscribe.id, ticket, refusal),
+            Decision::Awaited => return Some(Event::Subscribe(subscribe)),
+        };
         let id = subscribe.id.as_str().into();
         let after_the_disk = request.durable.is_some().then(|| self.services.arrivals.step());
         let ready = subscribe::prepare(self.services.clone(), request, self.bell.clone());
@@ -149,7 +162,7 @@ impl Connection {
                 // One sync answers all who waited for it, and all would go on at once.
                 step.await;
             }
-            Outcome::Subscribed { ready: ready.map(Box::new), id, ticket }
+            Outcome::Subscribed { ready: ready.map(Box::new), id, ticket, until }
         });
         None
     }
@@ -243,6 +256,7 @@ impl Connection {
         match outcome {
             Outcome::Admitted(admitted) => self.admitted(admitted),
             Outcome::Renewed { renewed, ticket } => self.renewed(renewed, ticket),
+            Outcome::Decided(answers) => self.decided(answers),
             Outcome::Entered(Ok(room)) => {
                 self.settle_in();
                 self.rooms.remember(room);
@@ -251,7 +265,7 @@ impl Connection {
                 let ticket = self.held.take().and_then(|event| ticket_of(&event));
                 self.decline(ticket, refusal);
             }
-            Outcome::Subscribed { ready: Ok(ready), id, ticket } => {
+            Outcome::Subscribed { ready: Ok(ready), id, ticket, until } => {
                 // What may be had may have changed while it was waited for.
                 if let Err(refusal) = self.may_have(&ready.request) {
                     drop(self.decline_subscription(&id, ticket, refusal));
@@ -259,8 +273,9 @@ impl Connection {
                 }
                 self.settle_in();
                 self.subscribed(*ready, ticket);
+                self.stands_until(until);
             }
-            Outcome::Subscribed { ready: Err(refusal), id, ticket } => {
+            Outcome::Subscribed { ready: Err(refusal), id, ticket, .. } => {
                 drop(self.decline_subscription(&id, ticket, refusal));
             }
             Outcome::Joined { serial, generation, sources } => self.joined(serial, generation, sources),

@@ -14,6 +14,7 @@ mod admission;
 mod arrivals;
 pub mod barrier;
 mod consuming;
+mod decision;
 mod delivery;
 pub mod disconnect;
 mod dispatch;
@@ -64,7 +65,7 @@ pub use self::subscription::POSITIONS_MAX;
 use self::subscription::{Source, Subscription};
 use self::turn::Turn;
 pub use self::turn::Turns;
-use crate::access::{Access, Pass};
+use crate::access::{Access, Pass, hook};
 use crate::audit::{Audit, Line};
 use crate::auth::{Credentials, Identity};
 use crate::classroom::Room;
@@ -125,10 +126,18 @@ enum Outcome {
     Admitted(Result<Arc<Pass>, Refusal>),
     /// New credentials.
     Renewed { renewed: Result<(), Refusal>, ticket: Option<stomp::Ticket> },
+    /// What the hook decided about the held SEND, SUBSCRIBE or COMMIT.
+    Decided(Vec<(hook::Key, hook::Answer)>),
     /// A room for the held SEND or COMMIT.
     Entered(Result<Arc<Room>, Refusal>),
     /// A SUBSCRIBE.
-    Subscribed { ready: Result<Box<Ready>, Refusal>, id: Box<str>, ticket: Option<stomp::Ticket> },
+    Subscribed {
+        ready: Result<Box<Ready>, Refusal>,
+        id: Box<str>,
+        ticket: Option<stomp::Ticket>,
+        /// Until when the hook lets it, if it was asked.
+        until: Option<Instant>,
+    },
     /// Rooms that appeared, for a subscription to many.
     Joined { serial: u64, generation: u64, sources: Vec<Source> },
 }
@@ -385,6 +394,9 @@ impl Connection {
             }
             if let Some(event) = self.held.take_if(|_| self.busy.is_none()) {
                 self.held = self.handle(*event).map(Box::new);
+                if self.held.is_none() {
+                    self.forget_decisions();
+                }
             }
             // What was answered goes out before any message, whatever is waited for.
             while let Some(bytes) = self.session.poll_transmit() {

@@ -4,13 +4,16 @@ use homeroom_protocol::{Commit, Event, Operation, Refusal, Ticket};
 use homeroom_storage::{Message, Settlement};
 
 use super::Connection;
+use super::decision::Decision;
 use super::inbound::{read_reference, unknown_message};
 use super::publish::Share;
 use super::replies::{Prepared, is_reply};
 use super::subscription::Subscription;
 use crate::entrance::full;
+use crate::publication::Publication;
 use crate::publication::joint::Joint;
 use crate::refusals;
+use crate::settings::Act;
 
 impl Connection {
     pub(super) fn commit(&mut self, commit: Commit) -> Option<Event> {
@@ -22,7 +25,17 @@ impl Connection {
         if acknowledges && self.is_settling() {
             return Some(Event::Commit(commit));
         }
-        let Joint { rooms, key, .. } = match self.read_transaction(&commit) {
+        let publications = match self.read_transaction(&commit) {
+            Ok(publications) => publications,
+            Err(refusal) => return self.decline(commit.ticket, refusal),
+        };
+        let places = || publications.iter().map(|publication| format!("/{}", publication.place.path));
+        match self.decide(Act::Send, places) {
+            Decision::Allowed { .. } => {}
+            Decision::Refused(refusal) => return self.decline(commit.ticket, refusal),
+            Decision::Awaited => return Some(Event::Commit(commit)),
+        }
+        let Joint { rooms, key, .. } = match self.join(publications) {
             Ok(joint) => joint,
             Err(refusal) => return self.decline(commit.ticket, refusal),
         };
@@ -75,15 +88,18 @@ impl Connection {
         });
     }
 
-    fn read_transaction(&self, commit: &Commit) -> Result<Joint, Refusal> {
-        let registry = &self.services.registry;
+    fn read_transaction(&self, commit: &Commit) -> Result<Vec<Publication>, Refusal> {
         let stored = commit.operations.iter().filter(|operation| !is_reply(operation));
         let sends = stored.filter_map(|operation| match operation {
             Operation::Send(send) => Some(self.read_permitted(send)),
             Operation::Acknowledge(_) => None,
         });
-        let joint = Joint::of(sends.collect::<Result<Vec<_>, _>>()?);
-        joint.check("transaction", registry.store().caps().atomic_across_logs)?;
+        sends.collect()
+    }
+
+    fn join(&self, publications: Vec<Publication>) -> Result<Joint, Refusal> {
+        let joint = Joint::of(publications);
+        joint.check("transaction", self.services.registry.store().caps().atomic_across_logs)?;
         Ok(joint)
     }
 }

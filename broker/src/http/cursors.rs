@@ -120,7 +120,7 @@ async fn ask(door: &Door, name: &str, known: &[&str], query: Option<&str>, who: 
     let shared = &services.settings.stomp.shared_logins;
     let pattern = services.registry.rules().subscribable(&destination, person.alone(shared));
     let pattern = pattern.map_err(|error| destination_refusal(&error))?;
-    guest.may_subscribe(&pattern)?;
+    guest.may_subscribe(&pattern).await?;
     let in_one = pattern.room().ok_or_else(|| bad_request("the destination reaches several classrooms", remedy))?;
     let owner = person.owner(shared).ok_or_else(nobody_in_particular)?;
     let room = enter(services, &in_one).await?;

@@ -20,7 +20,7 @@ use crate::classroom::bell::Bell;
 use crate::connection::Services;
 use crate::refusals::bad_request;
 use crate::router::Pattern;
-use crate::settings::Settings;
+use crate::settings::{Act, Settings};
 
 /// The parameter of a query that holds a ticket.
 pub(super) const TICKET: &str = "ticket";
@@ -80,22 +80,79 @@ impl Guest {
         self.admitted.as_ref().map(|admitted| &admitted.pass)
     }
 
-    /// Whether they may read what a pattern covers.
+    /// Whether they may read what a pattern covers, and until when somebody else decided that, if anybody did.
     ///
     /// # Errors
     /// That they may not, or not any more.
-    pub(super) fn may_subscribe(&self, pattern: &Pattern) -> Result<(), Refusal> {
-        let Some(admitted) = &self.admitted else { return Ok(()) };
-        admitted.pass.may_subscribe(pattern, false).inspect_err(|refusal| admitted.note(refusal))
+    pub(super) async fn may_subscribe(&self, pattern: &Pattern) -> Result<Option<Instant>, Refusal> {
+        let Some(admitted) = &self.admitted else { return Ok(None) };
+        self.rules_let_subscribe(pattern)?;
+        if admitted.pass.hook().is_none() {
+            return Ok(None);
+        }
+        let decided = async {
+            let until = admitted.pass.decided(Act::Subscribe, Some(&pattern.canonical())).await?;
+            // The rules may have changed meanwhile.
+            admitted.pass.may_subscribe(pattern, false).map(|()| until)
+        };
+        decided.await.inspect_err(|refusal| admitted.note(refusal))
     }
 
     /// Whether they may publish at a canonical path.
     ///
     /// # Errors
     /// That they may not, or not any more.
-    pub(super) fn may_send(&self, path: &str) -> Result<(), Refusal> {
+    pub(super) async fn may_send(&self, path: &str) -> Result<(), Refusal> {
+        let Some(admitted) = &self.admitted else { return Ok(()) };
+        self.rules_let_send(path)?;
+        if admitted.pass.hook().is_none() {
+            return Ok(());
+        }
+        let decided = async {
+            admitted.pass.decided(Act::Send, Some(&format!("/{path}"))).await?;
+            admitted.pass.may_send(path)
+        };
+        decided.await.inspect_err(|refusal| admitted.note(refusal))
+    }
+
+    /// Whether they may publish at all of these canonical paths, as far as somebody else decides that.
+    ///
+    /// # Errors
+    /// One of those where they may not, by its index, and why.
+    pub(super) async fn may_send_all(&self, paths: &[&str]) -> Result<(), (usize, Refusal)> {
+        let Some(admitted) = self.admitted.as_ref().filter(|admitted| admitted.pass.hook().is_some()) else {
+            return Ok(());
+        };
+        let destinations: Vec<String> = paths.iter().map(|path| format!("/{path}")).collect();
+        let decided = admitted.pass.decided_all(Act::Send, &destinations).await;
+        let rules =
+            |()| (0..).zip(paths).try_for_each(|(at, path)| admitted.pass.may_send(path).map_err(|no| (at, no)));
+        decided.and_then(rules).inspect_err(|(_, refusal)| admitted.note(refusal))
+    }
+
+    /// Whether the rules let them publish there: what is refused by them is not worth a question to anybody else.
+    ///
+    /// # Errors
+    /// That they may not, or not any more.
+    pub(super) fn rules_let_send(&self, path: &str) -> Result<(), Refusal> {
         let Some(admitted) = &self.admitted else { return Ok(()) };
         admitted.pass.may_send(path).inspect_err(|refusal| admitted.note(refusal))
+    }
+
+    /// Whether the rules still let them read what a pattern covers.
+    ///
+    /// # Errors
+    /// That they may not any more.
+    pub(super) fn rules_let_subscribe(&self, pattern: &Pattern) -> Result<(), Refusal> {
+        let Some(admitted) = &self.admitted else { return Ok(()) };
+        admitted.pass.may_subscribe(pattern, false).inspect_err(|refusal| admitted.note(refusal))
+    }
+
+    /// For the audit log: they had something, and have it no more.
+    pub(super) fn note(&self, refusal: &Refusal) {
+        if let Some(admitted) = &self.admitted {
+            admitted.note(refusal);
+        }
     }
 
     /// Has a bell rung when what they may do changes.

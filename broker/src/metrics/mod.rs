@@ -3,6 +3,7 @@
 
 mod access;
 mod groups;
+mod hook;
 mod limits;
 mod store;
 mod tls;
@@ -19,6 +20,7 @@ use prometheus_client::registry::Registry;
 
 use self::access::AccessCounters;
 use self::groups::GroupCounters;
+pub use self::hook::HookCounters;
 pub use self::limits::{Hits, Limit};
 use self::store::StoreCounters;
 pub use self::tls::{Handshake, TlsCounters};
@@ -103,8 +105,13 @@ struct TurnedAway {
 }
 
 impl Metrics {
-    /// Everything at nought; what `store`, `tally` and `access` count is read when it is asked for.
-    pub fn new(store: Store, tally: Arc<Tally>, access: Arc<Authenticator>) -> Arc<Metrics> {
+    /// Everything at nought; what `store`, `tally`, `access` and `hook` count is read when it is asked for.
+    pub fn new(
+        store: Store,
+        tally: Arc<Tally>,
+        access: Arc<Authenticator>,
+        hook: Option<&HookCounters>,
+    ) -> Arc<Metrics> {
         let mut registry = Registry::with_prefix("homeroom");
         registry.register_collector(Box::new(StoreCounters(store)));
         registry.register_collector(Box::new(GroupCounters(tally)));
@@ -143,6 +150,9 @@ impl Metrics {
         let tls = TlsCounters::registered(&mut registry);
         let hits = Hits::default();
         hits.register(&mut registry);
+        if let Some(hook) = hook {
+            hook.register(&mut registry);
+        }
         Arc::new(Metrics {
             registry,
             readers,

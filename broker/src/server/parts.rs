@@ -5,6 +5,7 @@ use std::sync::Arc;
 use homeroom_protocol as stomp;
 
 use super::RunError;
+use crate::access::hook::Hook;
 use crate::access::{Access, RevocationError};
 use crate::audit::Audit;
 use crate::auth::Authenticator;
@@ -82,6 +83,7 @@ pub(super) fn access(
     settings: &Settings,
     authenticator: Arc<Authenticator>,
     hits: Hits,
+    hook: Option<Arc<Hook>>,
 ) -> Result<Option<Arc<Access>>, RevocationError> {
     if authenticator.is_open() {
         return Ok(None);
@@ -91,7 +93,8 @@ pub(super) fn access(
         Engine::Memory => None,
     };
     let per_user_max = settings.limits.connections_per_user;
-    Access::open(authenticator, &settings.access.rules, kept_in.as_deref(), per_user_max, hits).map(Arc::new).map(Some)
+    let rules = &settings.access.rules;
+    Access::open(authenticator, rules, kept_in.as_deref(), per_user_max, hits, hook).map(Arc::new).map(Some)
 }
 
 /// Where it is kept what happened.

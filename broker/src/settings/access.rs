@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::values::one_of;
-use super::{JwksUrl, ParseValueError};
+use super::{Hook, ParseValueError, ServerUrl};
 use crate::auth::{Secret, names};
 use crate::router::Rule;
 
@@ -32,6 +32,8 @@ pub struct Access {
     pub jwt: Jwt,
     /// Who may do what; empty is what is usual.
     pub rules: Vec<Rule>,
+    /// A service that is asked as well.
+    pub hook: Hook,
 }
 
 impl Default for Access {
@@ -46,6 +48,7 @@ impl Default for Access {
             hashes_at_once: 1,
             jwt: Jwt::default(),
             rules: Vec::new(),
+            hook: Hook::default(),
         }
     }
 }
@@ -67,7 +70,7 @@ pub struct Jwt {
     /// Files of public keys.
     pub public_keys: Vec<FileName>,
     /// Where public keys can be fetched.
-    pub jwks_url: Option<JwksUrl>,
+    pub jwks_url: Option<ServerUrl>,
     /// How often they are.
     pub jwks_refresh: Duration,
     /// Allows an address without TLS on another machine.

@@ -8,7 +8,7 @@ use homeroom_storage::Retention;
 use super::problem::Problems;
 use super::reader::{Entry, Reader, Section};
 use super::{
-    Access, Claims, ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Http, Jwt, Limits, Listen,
+    Access, Claims, ClassroomPolicy, ClassroomRule, Delivery, Destinations, Durable, Hook, Http, Jwt, Limits, Listen,
     Listener, Log, Presence, Proxies, Queues, Role, Settings, Shutdown, Sockjs, Sources, Start, Stomp, Storage, Tls,
     rules,
 };
@@ -287,6 +287,7 @@ fn access(mut section: Section<'_>, access: &mut Access) {
     section.read_within("passwords_remembered", &mut access.passwords_remembered, Duration::ZERO..=DAY);
     section.read_within("hashes_at_once", &mut access.hashes_at_once, 1..=64);
     jwt(section.section("jwt"), &mut access.jwt);
+    hook(section.section("hook"), &mut access.hook);
     access.rules = section.each("rules", access_rule);
 }
 
@@ -313,6 +314,24 @@ fn jwt(mut section: Section<'_>, jwt: &mut Jwt) {
     section.read_within("leeway", &mut jwt.leeway, Duration::ZERO..=10 * MINUTE);
     section.read("cookie", &mut jwt.cookie);
     claims(section.section("claims"), &mut jwt.claims);
+}
+
+fn hook(mut section: Section<'_>, hook: &mut Hook) {
+    section.read("url", &mut hook.url);
+    section.read("over_http", &mut hook.over_http);
+    section.read("token", &mut hook.token);
+    section.read("token_file", &mut hook.token_file);
+    section.read_if("acts", &mut hook.acts, |acts| match acts.is_empty() {
+        true => Err(
+            "Name at least one of \"connect\", \"subscribe\", \"send\" and \"group\"; url = \"off\" asks for nothing."
+                .to_owned(),
+        ),
+        false => Ok(()),
+    });
+    section.read_within("timeout", &mut hook.timeout, Duration::from_millis(10)..=30 * SECOND);
+    section.read_within("cache", &mut hook.cache, Duration::ZERO..=DAY);
+    section.read_within("cache_entries", &mut hook.cache_entries, 2..=10_000_000);
+    section.read_within("concurrency", &mut hook.concurrency, 1..=10_000);
 }
 
 fn claims(mut section: Section<'_>, claims: &mut Claims) {

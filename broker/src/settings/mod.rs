@@ -7,8 +7,8 @@
 
 mod access;
 mod classrooms;
+mod hook;
 mod host;
-mod jwks_url;
 mod layers;
 mod load;
 mod nearest;
@@ -16,6 +16,7 @@ mod problem;
 mod reader;
 mod rules;
 mod sections;
+mod server_url;
 mod setting;
 mod sockjs;
 mod tls;
@@ -25,8 +26,8 @@ mod websocket_path;
 
 pub use access::{Access, Algorithm, Claims, CookieName, FileName, Jwt, Role};
 pub use classrooms::{ClassroomPattern, ClassroomPolicy, ClassroomRule, Durable, Start};
+pub use hook::{Act, Hook};
 pub use host::HostName;
-pub use jwks_url::JwksUrl;
 pub use layers::{Flag, Sources};
 pub use load::{Loaded, load};
 pub use problem::{Problem, Problems, Source};
@@ -34,6 +35,7 @@ pub use reader::Entry;
 pub use sections::{
     Delivery, Destinations, Http, Limits, Listen, Log, Presence, Queues, Settings, Shutdown, Stomp, Storage,
 };
+pub use server_url::ServerUrl;
 pub use sockjs::{ClientUrl, Sockjs};
 pub use tls::{Listener, Network, Proxies, Tls, TlsVersion};
 pub use values::{

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::problem::{Problem, Source};
 use super::reader::Entry;
-use super::{Access, Algorithm, ClassroomRule, Jwt, ManagementAsks, Settings};
+use super::{Access, Algorithm, ClassroomRule, Hook, Jwt, ManagementAsks, ServerUrl, Settings};
 
 /// Every rule that does not hold.
 pub(super) fn broken(settings: &Settings, entries: &[Entry]) -> Vec<Problem> {
@@ -193,6 +193,7 @@ fn hidden_by<'a>(rule: &ClassroomRule, earlier: &'a [ClassroomRule]) -> Option<&
 
 fn access(access: &Access) -> Vec<Broken> {
     let mut broken = tokens(&access.jwt);
+    broken.extend(hook(&access.hook, access.is_asked_for()));
     if access.anonymous.is_some() && !access.is_asked_for() {
         let remedy = "As long as nobody has to show who they are, everybody may do everything, whatever their role: set \
                       access.users, access.keys or access.jwt as well.";
@@ -212,8 +213,7 @@ fn tokens(jwt: &Jwt) -> Vec<Broken> {
         let remedy = "There is one secret: leave out access.jwt.secret or access.jwt.secret_file.";
         broken.push(Broken::two("access.jwt.secret", "access.jwt.secret_file", remedy));
     }
-    if let Some(url) = jwt.jwks_url.as_ref().filter(|url| !url.is_https() && !url.is_loopback() && !jwt.jwks_over_http)
-    {
+    if let Some(url) = in_the_clear(jwt.jwks_url.as_ref(), jwt.jwks_over_http) {
         let remedy = format!(
             "Whoever can change what comes from {} can let anybody in: write https://, or allow it with \
              access.jwt.jwks_over_http = true.",
@@ -240,4 +240,35 @@ fn tokens(jwt: &Jwt) -> Vec<Broken> {
         broken.extend(set.map(|(key, _)| Broken::one(key, remedy)));
     }
     broken
+}
+
+fn hook(hook: &Hook, is_asked_for: bool) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    if hook.url.is_some() && !is_asked_for {
+        let remedy = "As long as nobody has to show who they are, everybody may do everything, and nothing is asked: set \
+                      access.users, access.keys or access.jwt as well.";
+        broken.push(Broken::one("access.hook.url", remedy));
+    }
+    if let Some(url) = in_the_clear(hook.url.as_ref(), hook.over_http) {
+        let remedy = format!(
+            "Whoever can change what comes from {} decides who may do what, and reads the token: write https://, or \
+             allow it with access.hook.over_http = true.",
+            url.host()
+        );
+        broken.push(Broken::one("access.hook.url", remedy));
+    }
+    if hook.token.is_some() && hook.token_file.is_some() {
+        let remedy = "There is one token: leave out access.hook.token or access.hook.token_file.";
+        broken.push(Broken::two("access.hook.token", "access.hook.token_file", remedy));
+    }
+    if hook.url.is_none() && (hook.token.is_some() || hook.token_file.is_some()) {
+        let remedy = "Nobody is asked, so nobody is shown a token: set access.hook.url as well.";
+        broken.push(Broken::two("access.hook.token", "access.hook.token_file", remedy));
+    }
+    broken
+}
+
+/// An address on another machine that is asked without TLS although that was not allowed.
+fn in_the_clear(url: Option<&ServerUrl>, is_allowed: bool) -> Option<&ServerUrl> {
+    url.filter(|url| !url.is_https() && !url.is_loopback() && !is_allowed)
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 
 use super::{
-    Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, HostName, JwksUrl,
-    Listener, LogFormat, ManagementAsks, Network, Origin, ParseValueError, Role, Start, TlsVersion, Unprefixed,
-    WebSocketPath, units,
+    Act, Algorithm, ClassroomPattern, ClassroomShape, ClientUrl, CookieName, Durable, Engine, FileName, HostName,
+    Listener, LogFormat, ManagementAsks, Network, Origin, ParseValueError, Role, ServerUrl, Start, TlsVersion,
+    Unprefixed, WebSocketPath, units,
 };
 use crate::auth::Secret;
 use crate::router::{Action, Template, TemplateError};
@@ -189,7 +189,7 @@ impl Setting for Option<Secret> {
             Some(text) if text.len() >= 32 => Ok(Some(text.into())),
             _ => Err(
                 "Write a text of at least 32 bytes, such as `openssl rand -base64 48` prints, or \"off\". Better: put \
-                      it into a file of its own, and name that in secret_file."
+                      it into a file of its own, and name that in the key that ends in _file."
                     .to_owned(),
             ),
         }
@@ -246,7 +246,7 @@ macro_rules! settings_that_can_be_off {
     )*};
 }
 
-settings_that_can_be_off!(ClientUrl, CookieName, JwksUrl, Role);
+settings_that_can_be_off!(ClientUrl, CookieName, ServerUrl, Role);
 
 impl Setting for Option<usize> {
     fn read(value: &Value) -> Result<Option<usize>, String> {
@@ -344,6 +344,7 @@ impl<T: Listed> Setting for Vec<T> {
 
 /// What stands in lists.
 pub(super) trait Listed: FromStr<Err = ParseValueError> + Display {}
+impl Listed for Act {}
 impl Listed for Algorithm {}
 impl Listed for FileName {}
 impl Listed for HostName {}

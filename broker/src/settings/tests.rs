@@ -175,6 +175,17 @@ const BAD_FILES: &[(&str, &str)] = &[
     ("access.jwt.issuer", "[access.jwt]\nissuer = \"https://school.example\""),
     ("access.jwt.cookie", "[access]\nusers = \"users.toml\"\njwt.cookie = \"session\""),
     ("classrooms[1].match", "[[classrooms]]\nmatch = \"7*\"\n[[classrooms]]\nmatch = \"7b*\""),
+    // The hook.
+    ("access.hook.url", "[access.hook]\nurl = \"school.example/decide\""),
+    ("access.hook.url", "[access]\nkeys = \"k\"\n[access.hook]\nurl = \"ftp://school.example/decide\""),
+    ("access.hook.url", "[access]\nkeys = \"k\"\n[access.hook]\nurl = \"http://school.example/decide\""),
+    ("access.hook.url", "[access.hook]\nurl = \"http://127.0.0.1:9000/decide\""),
+    ("access.hook.timeout", "[access.hook]\ntimeout = 2"),
+    ("access.hook.timeout", "[access.hook]\ntimeout = \"1h\""),
+    ("access.hook.acts", "[access.hook]\nacts = []"),
+    ("access.hook.acts", "[access.hook]\nacts = [\"publish\"]"),
+    ("access.hook.token", "[access]\nkeys = \"k\"\n[access.hook]\nurl = \"https://a.example/\"\ntoken = \"short\""),
+    ("access.hook.token_file", "[access.hook]\ntoken_file = \"t\""),
 ];
 
 /// Files that are no TOML: the line that the answer must name, and the file.

@@ -190,8 +190,7 @@ impl Verifier {
 pub fn secret_of(settings: &Jwt) -> Result<Option<Secret>, Fault> {
     if let Some(path) = &settings.secret_file {
         let key = "access.jwt.secret_file";
-        let kept = files::read(path).map_err(|remedy| Fault::of_file(key, path, remedy))?;
-        let secret = Secret::from(without_line_end(&kept.text));
+        let secret = files::secret_in(key, path)?;
         Key::of_secret(secret.expose()).map_err(|remedy| Fault::of_file(key, path, remedy))?;
         return Ok(Some(secret));
     }

@@ -16,7 +16,7 @@ pub(in crate::http) fn ticket() -> Operation {
     Operation::new("makeTicket", "access", "A ticket for an address", description)
         .for_users()
         .answers(201, "The ticket.", &["Cache-Control"], json!({ "application/json": { "schema": said } }))
-        .refused([problem::SENSELESS, problem::TOO_MUCH])
+        .refused([problem::SENSELESS, problem::TOO_MUCH, problem::NOT_NOW])
 }
 
 /// `GET /v1/revocations`.
@@ -28,7 +28,7 @@ pub(in crate::http) fn list() -> Operation {
     Operation::new("readRevocations", "access", "What is revoked", "For admins.")
         .for_users()
         .answers(200, "All of it.", &["Cache-Control"], json!({ "application/json": { "schema": said } }))
-        .refused([problem::SENSELESS])
+        .refused([problem::SENSELESS, problem::NOT_NOW])
 }
 
 /// `POST /v1/revocations`.

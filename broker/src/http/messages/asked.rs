@@ -74,7 +74,11 @@ impl Asked {
         Ok(Said { headers: &self.headers, body: Bytes::new(), person: self.guest.person(), session: None })
     }
 
-    pub(super) fn joint(&self, services: &Services, json: &[u8]) -> Result<Joint, Problem> {
+    /// The messages of a batch, each of which may go where it says.
+    ///
+    /// # Errors
+    /// What is wrong with which of them.
+    pub(super) async fn joint(&self, services: &Services, json: &[u8]) -> Result<Joint, Problem> {
         let limits = &services.settings.limits;
         let bounds = batch::Limits {
             messages: limits.transaction_messages,
@@ -83,9 +87,18 @@ impl Asked {
         let count = |fault: &Fault| fault.limit.into_iter().for_each(|limit| services.metrics.hit(limit));
         let items = batch::read(json, bounds).inspect_err(count).map_err(|fault| badly_written(&fault))?;
         let publications = items.into_iter().enumerate().map(|(index, item)| self.publication(services, index, item));
-        let joint = Joint::of(publications.collect::<Result<_, _>>()?);
+        let publications = publications.collect::<Result<Vec<_>, _>>()?;
+        self.may_send_all(&publications).await?;
+        let joint = Joint::of(publications);
         joint.check("batch", services.registry.store().caps().atomic_across_logs)?;
         Ok(joint)
+    }
+
+    /// Asks who else decides, once for each place.
+    async fn may_send_all(&self, publications: &[Publication]) -> Result<(), Problem> {
+        let paths: Vec<&str> = publications.iter().map(|publication| &*publication.place.path).collect();
+        let refused = |(index, refusal)| in_batch(Some(index), Some("destination"), refusal);
+        self.guest.may_send_all(&paths).await.map_err(refused)
     }
 
     fn publication(&self, services: &Services, index: usize, item: Item) -> Result<Publication, Problem> {
@@ -96,7 +109,7 @@ impl Asked {
             return Err(at("destination")(missing));
         }
         let place = publication::place(services.registry.rules(), destination).map_err(at("destination"))?;
-        self.guest.may_send(&place.path).map_err(at("destination"))?;
+        self.guest.rules_let_send(&place.path).map_err(at("destination"))?;
         if publication::idempotency_key(&item.headers(&[])).is_ok_and(|key| key.is_some()) {
             return Err(at("headers")(key_of_its_own()));
         }

@@ -50,7 +50,7 @@ pub(super) async fn forwards(
     let until = Instant::now() + ask.wait.unwrap_or(Duration::ZERO);
     let mut found = reading.now(ask.limit).await?;
     while found.is_empty() && Instant::now() < until && !door.services.shutdown.is_stopping() {
-        let until = reading.expires_at().map_or(until, |expires| expires.min(until));
+        let until = reading.look_at().map_or(until, |look_at| look_at.min(until));
         let _ = tokio::time::timeout_at(until, reading.rung()).await;
         found = reading.now(ask.limit).await?;
     }
@@ -67,7 +67,7 @@ pub(super) async fn forwards(
 /// # Errors
 /// What stands in the way.
 pub(super) async fn backwards(door: &Arc<Door>, ask: &Ask, headers: &HeaderMap) -> Result<Response, Problem> {
-    let patterns = patterns(&door.services, ask)?;
+    let (patterns, _) = patterns(&door.services, ask).await?;
     let [pattern] = &patterns[..] else { return Err(one_classroom()) };
     let room = enter(&door.services, &pattern.room().ok_or_else(one_classroom)?).await?;
     room.catch_up().await;

@@ -61,7 +61,7 @@ impl Publisher<'_> {
         let services = &self.door.services;
         let said = self.asked.said(services)?;
         let mut publication = publication::read(services.registry.rules(), &self.asked.destination, said)?;
-        self.asked.guest.may_send(&publication.place.path)?;
+        self.asked.guest.may_send(&publication.place.path).await?;
         let account = self.pass(1)?;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
         publication.message.body = body;
@@ -85,7 +85,7 @@ impl Publisher<'_> {
     async fn batch(&self, body: Body) -> Answer {
         let services = &self.door.services;
         let (body, taken) = self.door.intake.read(body, self.bounds()).await?;
-        let joint = self.asked.joint(services, &body)?;
+        let joint = self.asked.joint(services, &body).await?;
         drop(body);
         let account = self.pass(joint.homes.len())?;
         let _ends_before_the_broker = self.track()?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::Ask;
+use crate::access::hook::{Renewal, not_before};
 use crate::classroom::Room;
 use crate::classroom::beginning::{Beginning, Begun, Gap};
 use crate::classroom::bell::Bell;
@@ -26,6 +27,7 @@ use crate::refusals::{
     bad_request, code, destination_refusal, log_refusal, nobody_in_particular, refusal, unavailable,
 };
 use crate::router::{Kind, Pattern};
+use crate::settings::Act;
 
 /// A disk that gives nothing for so long is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +48,15 @@ pub(super) struct Reading {
     guest: Guest,
     /// The version of the guest's rights that the patterns were looked at with.
     allowed: u64,
+    /// Who else decided about the patterns, and until when, if anybody did.
+    decided: Option<Box<Decided>>,
+}
+
+/// What somebody else decided, asked about again when its time is over.
+#[derive(Debug)]
+struct Decided {
+    again_at: Instant,
+    renewal: Renewal,
 }
 
 #[derive(Debug)]
@@ -92,7 +103,7 @@ impl Reading {
     ) -> Result<Reading, Problem> {
         ask.guest.hang(&bell);
         let allowed = ask.guest.version()?;
-        let patterns = patterns(services, ask)?;
+        let (patterns, until) = patterns(services, ask).await?;
         let is_open = patterns.iter().any(|pattern| pattern.room().is_none());
         let generation = is_open.then(|| services.registry.generation());
         if is_open {
@@ -109,6 +120,7 @@ impl Reading {
             is_lost: false,
             guest: ask.guest.clone(),
             allowed,
+            decided: until.map(|until| Box::new(Decided { again_at: not_before(until), renewal: Renewal::default() })),
         };
         let (mut gone, mut kept) = (Vec::new(), Vec::new());
         for (name, patterns) in reading.rooms() {
@@ -212,15 +224,41 @@ impl Reading {
     fn check(&mut self) -> Result<(), Refusal> {
         let version = self.guest.version()?;
         if version != self.allowed {
-            self.patterns.iter().try_for_each(|pattern| self.guest.may_subscribe(pattern))?;
+            self.patterns.iter().try_for_each(|pattern| self.guest.rules_let_subscribe(pattern))?;
             self.allowed = version;
+            if let Some(decided) = &mut self.decided {
+                // What was decided, and what is asked now, is about somebody with other rights.
+                **decided = Decided { again_at: Instant::now(), renewal: Renewal::default() };
+            }
         }
+        self.ask_again()
+    }
+
+    /// Takes up what was decided again, and asks when it is time.
+    fn ask_again(&mut self) -> Result<(), Refusal> {
+        let Some(decided) = &mut self.decided else { return Ok(()) };
+        if let Some(answers) = decided.renewal.answered() {
+            let mut again_at = None;
+            for (_, answer) in answers {
+                let until = answer.inspect_err(|refusal| self.guest.note(refusal))?;
+                again_at = again_at.into_iter().chain([not_before(until)]).min();
+            }
+            decided.again_at = again_at.unwrap_or_else(Instant::now);
+        }
+        if decided.renewal.is_under_way() || decided.again_at > Instant::now() {
+            return Ok(());
+        }
+        let Some((pass, hook)) = self.guest.pass().and_then(|pass| Some((pass, pass.hook()?))) else { return Ok(()) };
+        let question = |pattern: &Arc<Pattern>| pass.question(Act::Subscribe, Some(&pattern.canonical()));
+        let questions = (0..).zip(self.patterns.iter().filter_map(question)).collect();
+        decided.renewal.ask(hook, questions, self.bell.clone());
         Ok(())
     }
 
-    /// When whoever asks has to come again, if ever.
-    pub(super) fn expires_at(&self) -> Option<Instant> {
-        self.guest.expires_at()
+    /// When it is to be looked at again whether whoever asks may still read, if ever.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        let decided = self.decided.as_ref().filter(|decided| !decided.renewal.is_under_way());
+        self.guest.expires_at().into_iter().chain(decided.map(|decided| decided.again_at)).min()
     }
 
     /// What whoever asks needs to go on; `None` where everybody may do everything.
@@ -316,23 +354,25 @@ impl Reading {
     }
 }
 
-/// What is asked for.
+/// What is asked for, and until when somebody else decided that it may be read, if anybody did.
 ///
 /// # Errors
 /// A destination that leads nowhere, or is not read this way.
-pub(super) fn patterns(services: &Services, ask: &Ask) -> Result<Vec<Arc<Pattern>>, Problem> {
+pub(super) async fn patterns(services: &Services, ask: &Ask) -> Result<(Vec<Arc<Pattern>>, Option<Instant>), Problem> {
     let own = ask.guest.person().alone(&services.settings.stomp.shared_logins);
-    let read = |written: &String| {
+    let (mut patterns, mut until) = (Vec::with_capacity(ask.destinations.len()), None);
+    for written in &ask.destinations {
         let pattern = services.registry.rules().subscribable(written, own);
         let pattern = pattern.map_err(|error| destination_refusal(&error))?;
         if pattern.room().is_some_and(|room| matches!(Kind::of(&room), Some((Kind::Queue, _)))) {
             let remedy = "Consume a queue over STOMP: each of its messages goes to one consumer, who acknowledges it.";
             return Err(bad_request(&format!("{written} is a queue"), remedy).into());
         }
-        ask.guest.may_subscribe(&pattern)?;
-        Ok(Arc::new(pattern))
-    };
-    ask.destinations.iter().map(read).collect()
+        let decided = ask.guest.may_subscribe(&pattern).await?;
+        until = until.into_iter().chain(decided).min();
+        patterns.push(Arc::new(pattern));
+    }
+    Ok((patterns, until))
 }
 
 /// Whose cursor on which log: the same as that of a durable subscription of this name.

@@ -127,7 +127,7 @@ impl Flow {
                 return Some(self.written(&found));
             }
             let silent_until = self.spoke + SILENCE_MAX;
-            let until = self.reading.expires_at().map_or(silent_until, |expires| expires.min(silent_until));
+            let until = self.reading.look_at().map_or(silent_until, |look_at| look_at.min(silent_until));
             if tokio::time::timeout_at(until, self.reading.rung()).await.is_err() {
                 if until < silent_until {
                     continue;

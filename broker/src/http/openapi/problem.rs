@@ -106,7 +106,8 @@ pub(in crate::http) const NOT_NOW: Kind = kind(
     503,
     code::NOT_AVAILABLE,
     Retryable::Always,
-    "Not now: the disk is full, the broker stops, or it has all connections that it may have.",
+    "Not now: the disk is full, the broker stops, it has all connections that it may have, or the service that decides \
+     (`access.hook`) gave no decision.",
 );
 
 impl Kind {

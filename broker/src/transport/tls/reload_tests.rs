@@ -31,7 +31,7 @@ impl Stage {
         fs::write(&files.key, key).unwrap();
         let store = homeroom_storage::open(&Settings { engine: EngineKind::Memory, ..Settings::default() }).unwrap();
         let access = Arc::new(Authenticator::open(&Access::default()).unwrap());
-        let (reload, current) = Reload::begin(files, Metrics::new(store, Arc::default(), access)).unwrap();
+        let (reload, current) = Reload::begin(files, Metrics::new(store, Arc::default(), access, None)).unwrap();
         Stage { directory, reload, current }
     }
 

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use self::fetch::Fetcher;
 use super::key::Key;
-use crate::settings::JwksUrl;
+use crate::other_server;
+use crate::settings::ServerUrl;
 
 /// Tokens with names of keys that nobody knows cost the address at most one request in this time.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(30);
@@ -52,20 +53,13 @@ impl Jwks {
     ///
     /// # Errors
     /// If the address is `https` and this machine trusts no authority.
-    pub fn new(url: JwksUrl, refresh: Duration) -> Result<Jwks, String> {
-        let authorities = match url.is_https() {
-            true => fetch::trusted().map_err(|error| {
-                format!(
-                    "{error}: install them (on Debian, `apt install ca-certificates`), or name a file in SSL_CERT_FILE."
-                )
-            })?,
-            false => RootCertStore::empty(),
-        };
+    pub fn new(url: ServerUrl, refresh: Duration) -> Result<Jwks, String> {
+        let authorities = other_server::authorities(&url)?;
         Ok(Jwks::trusting(url, refresh, authorities, FETCHED_WITHIN))
     }
 
     /// The same, believing these authorities, and waiting so long for an answer.
-    pub(super) fn trusting(url: JwksUrl, refresh: Duration, authorities: RootCertStore, within: Duration) -> Jwks {
+    pub(super) fn trusting(url: ServerUrl, refresh: Duration, authorities: RootCertStore, within: Duration) -> Jwks {
         Jwks {
             fetcher: Fetcher::new(url, authorities, within),
             refresh,

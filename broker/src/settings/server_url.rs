@@ -1,4 +1,4 @@
-//! `access.jwt.jwks_url`: where the keys of tokens can be fetched.
+//! Another server that is asked: for the keys of tokens, or for decisions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use super::ParseValueError;
 use super::values::has_port;
 
-/// An address of a set of keys: scheme, host, port and path.
+/// Its address: scheme, host, port and path.
 #[derive(Clone, PartialEq, Eq)]
-pub struct JwksUrl {
+pub struct ServerUrl {
     is_https: bool,
     host: Box<str>,
     port: u16,
@@ -16,7 +16,7 @@ pub struct JwksUrl {
     path: Box<str>,
 }
 
-impl JwksUrl {
+impl ServerUrl {
     /// Whether it is asked over TLS.
     pub fn is_https(&self) -> bool {
         self.is_https
@@ -49,33 +49,32 @@ impl JwksUrl {
     }
 }
 
-impl fmt::Display for JwksUrl {
+impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_https { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }
 
-impl fmt::Debug for JwksUrl {
+impl fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-impl FromStr for JwksUrl {
+impl FromStr for ServerUrl {
     type Err = ParseValueError;
 
-    fn from_str(text: &str) -> Result<JwksUrl, ParseValueError> {
+    fn from_str(text: &str) -> Result<ServerUrl, ParseValueError> {
         parsed(text).ok_or_else(|| {
             ParseValueError::new(
-                "write an address such as \"https://school.example/.well-known/jwks.json\", without a user and a \
-                 fragment, or \"off\"",
+                "write an address such as \"https://school.example/a/path\", without a user and a fragment, or \"off\"",
             )
         })
     }
 }
 
-fn parsed(text: &str) -> Option<JwksUrl> {
+fn parsed(text: &str) -> Option<ServerUrl> {
     let uri: hyper::Uri = text.parse().ok()?;
     let (is_https, own_port) = match uri.scheme_str()? {
         "https" => (true, 443),
@@ -91,7 +90,7 @@ fn parsed(text: &str) -> Option<JwksUrl> {
     };
     let plain = !host.is_empty() && !text.contains(['@', '#']);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    plain.then(|| JwksUrl {
+    plain.then(|| ServerUrl {
         is_https,
         host: host.into(),
         port,
@@ -105,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_keys_is_taken_apart() {
+    fn an_address_is_taken_apart() {
         for (text, host, port, path) in [
             ("https://school.example/keys?v=1", "school.example", 443, "/keys?v=1"),
             ("http://127.0.0.1:8080/keys", "127.0.0.1", 8080, "/keys"),
             ("http://[::1]:9/", "::1", 9, "/"),
             ("https://a.example/", "a.example", 443, "/"),
         ] {
-            let url: JwksUrl = text.parse().unwrap();
+            let url: ServerUrl = text.parse().unwrap();
             assert_eq!((url.host(), url.port(), url.path(), url.to_string().as_str()), (host, port, path, text));
         }
         for text in [
@@ -125,9 +124,9 @@ mod tests {
             "/keys",
             "https://a/#x",
         ] {
-            assert!(text.parse::<JwksUrl>().is_err(), "{text}");
+            assert!(text.parse::<ServerUrl>().is_err(), "{text}");
         }
-        let is_near = |text: &str| text.parse::<JwksUrl>().unwrap().is_loopback();
+        let is_near = |text: &str| text.parse::<ServerUrl>().unwrap().is_loopback();
         assert!(is_near("http://localhost/") && is_near("http://[::1]/") && is_near("http://127.9.9.9:1/"));
         assert!(!is_near("http://localhost.example/") && !is_near("http://10.0.0.1/"));
     }
