@@ -7,7 +7,6 @@ mod deliver;
 #[allow(dead_code, reason = "the broker uses more of it than is counted here")]
 mod gate;
 mod measured;
-mod rates;
 mod stomp;
 mod store;
 
@@ -20,5 +19,5 @@ mod sync {
 }
 
 fn main() {
-    measured::run(&[&stomp::ROWS[..], &store::ROWS, &deliver::ROWS, &rates::ROWS].concat());
+    measured::run(&[&stomp::ROWS[..], &store::ROWS, &deliver::ROWS].concat());
 }
