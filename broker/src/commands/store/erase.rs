@@ -17,9 +17,9 @@ A classroom, by its name in tokens, has /topic/{classroom}/** (wherever destinat
 says that classrooms are) and the queues named after it, /queue/{classroom} and
 /queue/{classroom}/**: all their messages, dead letters, cursors and idempotency keys.
 
-A user has: what they published anywhere, with its idempotency keys and what became of it as a
-dead letter; /user/{user}/** with all that others sent there; their cursors, on every device. The places of their messages
-stay taken, and readers pass over them. A transaction goes whole.
+A user has what they published anywhere, with its idempotency keys and what became of it as a
+dead letter; /user/{user}/** with all that others sent there; their cursors, on every device.
+The places of their messages stay taken, and readers pass over them. A transaction goes whole.
 
 Copies that were set aside as damaged (quarantine-…) go with either. What stays is written
 beside the old files, read back, and put in their place, so that takes room; killed at any

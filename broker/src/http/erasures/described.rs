@@ -1,7 +1,11 @@
 //! `/v1/erasures` as `/openapi.json` has it, where it is.
 
+use std::time::Duration;
+
+use homeroom_storage::erase::Erased;
 use serde_json::{Value, json};
 
+use crate::erasure::Whose;
 use crate::http::openapi::{Example, Operation, problem};
 
 const JSON: &str = "application/json";
@@ -23,13 +27,18 @@ pub(in crate::http) fn erase() -> Operation {
             Example::new("pupil-leaves", "A pupil leaves the school").body(JSON, json!({ "user": "alice" })).answer(
                 200,
                 JSON,
-                json!({
-                    "logs": 1, "records": 214, "messages": 214, "cursors": 3, "keys": 12, "unreadable": 0,
-                    "set_aside": [], "disk_bytes_before": 69_206_016, "disk_bytes_after": 67_633_152,
-                    "bytes_given_back": 1_572_864, "seconds": 0.4, "left": ["backups"],
-                }),
+                told(),
             ),
         )
+}
+
+/// As the broker says it.
+fn told() -> Value {
+    let (logs, records, messages, cursors, keys) = (1, 214, 214, 3, 12);
+    let (disk_bytes_before, disk_bytes_after) = (69_206_016, 67_633_152);
+    let took = Duration::from_millis(400);
+    let counted = Erased { logs, records, messages, cursors, keys, took, ..Erased::default() };
+    Whose::User("alice".into()).object(&Erased { disk_bytes_before, disk_bytes_after, ..counted })
 }
 
 fn asked() -> Value {
