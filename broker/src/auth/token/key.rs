@@ -118,7 +118,7 @@ impl Key {
 }
 
 /// The secret that a file holds.
-pub(super) fn without_line_end(text: &str) -> &str {
+fn without_line_end(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n'])
 }
 

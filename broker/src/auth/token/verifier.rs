@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::claims::Rules;
-use super::key::{Key, without_line_end};
+use super::key::Key;
 use super::parsed::Parsed;
 use super::{Invalid, Jwks, Signer, Statement};
 use crate::auth::files::{self, Fault};
