@@ -125,6 +125,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_filter_lifts_the_cap_of_any_library() {
+        let named: Vec<String> = CAPPED.iter().map(|name| format!("{name}=trace,{name}::inner=trace")).collect();
+        for filter in ["trace", &named.join(","), &format!("trace,{}", named.join(","))] {
+            let subscriber = subscriber(filter, LogFormat::Human, false, std::io::sink).unwrap();
+            let guard = subscriber.set_default();
+            for allowed in [
+                tracing::enabled!(target: "tungstenite::inner", Level::DEBUG),
+                tracing::enabled!(target: "tokio_tungstenite", Level::TRACE),
+                tracing::enabled!(target: "hyper::inner", Level::TRACE),
+                tracing::enabled!(target: "hyper_util::inner", Level::DEBUG),
+                tracing::enabled!(target: "rustls::inner", Level::TRACE),
+                tracing::enabled!(target: "tokio_rustls", Level::DEBUG),
+                tracing::enabled!(target: "h2::inner", Level::DEBUG),
+                tracing::enabled!(target: "sled::inner", Level::TRACE),
+            ] {
+                assert!(!allowed, "{filter}");
+            }
+            assert!(tracing::enabled!(target: "h2::inner", Level::INFO), "{filter}");
+            drop(guard);
+        }
+    }
+
     /// Shows that the test above looks at something: without the cap the answer is there.
     #[test]
     fn without_the_cap_an_answer_would_be_logged() {

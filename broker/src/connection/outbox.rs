@@ -6,6 +6,7 @@
 //! kept: its reader goes back to it, and the log remembers it.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
@@ -18,11 +19,18 @@ thread_local! {
 }
 
 /// Bytes on their way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outbox {
     begun: Option<Bytes>,
     private: Vec<u8>,
     written: usize,
+}
+
+/// What people say is counted, not shown.
+impl fmt::Debug for Outbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Outbox").field("waiting_bytes", &self.waiting()).finish()
+    }
 }
 
 /// How far a batch of messages came.

@@ -22,9 +22,10 @@ export function canary(text) {
   }
   const value = parsed(text);
   if (value !== null && typeof value === "object") return leaves(value).forEach(canary);
-  const run = String(text ?? "").match(PLAIN)?.map((run) => run.trim()).find((run) => run.length >= LETTERS_MIN);
   // All tokens begin alike; what signs them does not.
-  if (run) known.add((run.startsWith("eyJ") ? run.split(".").at(-1) : run).slice(0, LETTERS_MAX));
+  const own = text?.startsWith("eyJ") ? text.split(".").at(-1) : text;
+  const run = own?.match(PLAIN)?.map((run) => run.trim()).find((run) => run.length >= LETTERS_MIN);
+  if (run) known.add(run.slice(0, LETTERS_MAX));
 }
 
 /** Remembers whatever this page sends to anybody. */
