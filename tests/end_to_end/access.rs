@@ -38,7 +38,9 @@ async fn nobody_comes_in_without_showing_who_they_are_on_any_door() {
         }
     }
     let page = "/v1/messages?destination=/topic/7b/quiz";
-    for (method, path) in [("GET", page), ("POST", page), ("POST", "/v1/tickets"), ("GET", "/v1/revocations")] {
+    for (method, path) in
+        [("GET", page), ("POST", page), ("POST", "/v1/tickets"), ("GET", "/v1/revocations"), ("POST", "/v1/erasures")]
+    {
         let (status, problem) = http(&broker, method, path, "", "").await;
         assert_eq!((status, &problem["code"]), (401, &101.into()), "{method} {path}: {problem}");
         assert_eq!(http(&broker, method, path, "Bearer a.b.c", "").await.0, 401, "{method} {path}");
@@ -300,7 +302,9 @@ async fn the_description_says_how_to_show_who_one_is_where_that_is_asked() {
     let broker = Setup::asks_for_tokens().start().await;
     let (status, document) = http(&broker, "GET", "/openapi.json", "", "").await;
     assert_eq!(status, 200);
-    for (path, method) in [("/v1/messages", "get"), ("/v1/tickets", "post"), ("/v1/revocations", "delete")] {
+    for (path, method) in
+        [("/v1/messages", "get"), ("/v1/tickets", "post"), ("/v1/revocations", "delete"), ("/v1/erasures", "post")]
+    {
         assert!(document["paths"][path][method]["responses"]["401"].is_object(), "{method} {path}");
     }
     let schemes = &document["components"]["securitySchemes"];

@@ -260,3 +260,37 @@ async fn a_log_of_which_nothing_is_left_goes_on_at_its_place() {
     assert_eq!((page.records.len(), page.missing), (1, vec![]));
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_is_named_as_damaged_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let (damaged, well) = (LogName::new("topic/1"), LogName::new("topic/2"));
+    let store = open(&settings(&path)).unwrap();
+    for _ in 0..10 {
+        store.append(append(&damaged, "bob", &canary())).await.unwrap();
+        store.append(append(&well, "bob", &canary())).await.unwrap();
+    }
+    store.close().await;
+    drop(store);
+    // Each append had a commit, and so a block, of its own.
+    let database = ::sled::open(path.join("sled")).unwrap();
+    for offset in [5u64, 6, 10] {
+        let key = [&b"b"[..], &1u32.to_be_bytes(), &offset.to_be_bytes()].concat();
+        assert!(database.remove(key).unwrap().is_some());
+    }
+    database.flush().unwrap();
+    drop(database);
+    let before = inspect::verify(&path, &mut |_, _| {}).unwrap();
+    assert_eq!(before.damaged.len(), 3, "{before:?}");
+    for _ in 0..2 {
+        let erased = crate::erase::compact(&path, &mut |_, _| {}).unwrap();
+        assert_eq!((erased.unreadable, erased.records), (2, 0));
+        assert_eq!(inspect::verify(&path, &mut |_, _| {}).unwrap(), before);
+    }
+    let store = open(&settings(&path)).unwrap();
+    assert_eq!(store.damaged().len(), 1);
+    assert!(store.append(append(&damaged, "bob", "x")).await.is_err(), "it stays fenced off");
+    store.append(append(&well, "bob", "x")).await.unwrap();
+    store.close().await;
+}
