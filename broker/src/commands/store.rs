@@ -53,7 +53,7 @@ Examples:
     /// Erase what a classroom or a user left, so that no byte of it stays in the directory
     #[command(after_help = erase::HELP)]
     Erase(erase::Flags),
-    /// Write everything anew, so that the files are no larger than they need be
+    /// Write everything anew, without the room that removed messages left in the files
     #[command(after_help = "\
 What stays is written beside the old files, read back, and put in their place. Killed at any
 moment, it leaves the old files or the new ones, and the next start removes what is over.
