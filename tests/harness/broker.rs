@@ -25,6 +25,7 @@ pub struct Setup {
     data: PathBuf,
     config: String,
     flags: Vec<String>,
+    through: Vec<String>,
     environment: Vec<(String, String)>,
     authority: Option<Arc<Authority>>,
     tunnels: bool,
@@ -71,9 +72,8 @@ impl Default for Setup {
         // Tests are refused again and again, and nobody waits for that unless a test says so.
         let environment = [("DELIVERY__REFUSAL_DELAY_MAX", "0s"), ("LOG__FILTER", "trace")];
         let environment = environment.map(|(name, value)| (format!("HOMEROOM__{name}"), value.to_owned())).to_vec();
-        let (config, flags) = (String::new(), Vec::new());
-        let setup =
-            Self { directory: Arc::new(directory), data, config, flags, environment, authority: None, tunnels: false };
+        let (directory, config, flags, through) = (Arc::new(directory), String::new(), Vec::new(), Vec::new());
+        let setup = Self { directory, data, config, flags, through, environment, authority: None, tunnels: false };
         // HOMEROOM_OVER_TLS has every client of every test speak under TLS.
         if std::env::var_os("HOMEROOM_OVER_TLS").is_some() { setup.over_tls() } else { setup }
     }
@@ -117,6 +117,13 @@ impl Setup {
     #[must_use]
     pub fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Started by a program that takes another on its command line and becomes it, such as `setpriv`.
+    #[must_use]
+    pub fn through(mut self, program: &[&str]) -> Self {
+        self.through = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -165,8 +172,9 @@ impl Setup {
         let config = self.directory.path().join("homeroom.toml");
         std::fs::write(&config, &self.config).expect("the configuration is written");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(self.stderr_path());
-        let mut command = Command::new(binary());
-        command.arg("serve").arg("--config").arg(&config).arg("--data").arg(&self.data);
+        let mut words = self.through.iter().map(Into::into).chain([binary().into_os_string()]);
+        let mut command = Command::new(words.next().expect("the broker's own path at least"));
+        command.args(words).arg("serve").arg("--config").arg(&config).arg("--data").arg(&self.data);
         for flag in ["--listen", "--stomp", "--management"] {
             if !self.flags.iter().any(|given| given == flag) {
                 command.args([flag, "127.0.0.1:0"]);

@@ -94,6 +94,11 @@ impl History {
         self.note("auditor", Event::Kept { log, seen: seen(message) });
     }
 
+    /// All that was written down so far, in order.
+    pub fn entries(&self) -> Vec<homeroom_checker::Entry> {
+        self.0.entries()
+    }
+
     /// Whether the promises were kept.
     ///
     /// # Panics

@@ -124,12 +124,25 @@ impl Client {
     pub async fn try_over_tcp(address: &str, login: &str) -> Option<Self> {
         let stream = TcpStream::connect(address).await.ok()?;
         stream.set_nodelay(true).ok()?;
-        let mut client = Self::over(Link::Tcp(stream), None);
+        Self::over(Link::Tcp(stream), None).greeted(login).await
+    }
+
+    /// The same over WebSocket, as pages come.
+    pub async fn try_signed_in(address: &str, login: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        let socket = WebSocket::open(stream, "/ws", &["v12.stomp"], &[]).await.ok()?;
+        Self::over(Link::WebSocket(socket), None).greeted(login).await
+    }
+
+    async fn greeted(mut self, login: &str) -> Option<Self> {
         let connect = Frame::new("CONNECT").with("accept-version", "1.2").with("host", "school").with("login", login);
-        client.try_send(&connect).await.ok()?;
+        self.try_send(&connect).await.ok()?;
         loop {
-            match client.hear().await {
-                Heard::Frame(frame) if frame.command == "CONNECTED" => return Some(client),
+            match self.hear().await {
+                Heard::Frame(frame) if frame.command == "CONNECTED" => return Some(self),
+                // It goes.
+                Heard::Frame(frame) if frame.header("retryable") == Some("true") => return None,
                 Heard::Frame(frame) => panic!("{frame} instead of CONNECTED"),
                 Heard::Closed(_) => return None,
                 _ => {}

@@ -44,7 +44,7 @@ impl House {
         }
     }
 
-    /// The time by which records age: a clock that jumps forward deletes nothing.
+    /// The time by which records and cursors age: a clock that jumps forward deletes nothing.
     pub(crate) fn aged_now(&self) -> u64 {
         let (since, day) = self.opened;
         now().min(day.saturating_add(since.elapsed().as_millis() as u64))
@@ -125,7 +125,7 @@ impl Writer {
         self.shared.counters().blobs = blobs;
         if self.house.turns % RARELY == 1 {
             let ttl = self.shared.settings.cursor_ttl.as_millis() as u64;
-            self.shared.book().forget_unused(now().saturating_sub(ttl));
+            self.shared.book().forget_unused(self.house.aged_now().saturating_sub(ttl));
             self.shared.counters().disk_bytes = used_bytes(&dir);
             let settings = &self.shared.settings;
             if let Err(error) = lay_ballast(&ballast_file(&dir), settings.ballast_bytes, settings.free_space_min) {

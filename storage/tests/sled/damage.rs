@@ -1,6 +1,8 @@
 //! Flipped bits, cut files, lost snapshots: never a wrong message, never a silent loss.
 //!
 //! sled alone answers such damage with a panic or with silence.
+//!
+//! More: `HOMEROOM_FLIPS=1000 HOMEROOM_TRUNCATIONS=200 cargo nextest run -p homeroom-storage damage --success-output final`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -123,6 +125,11 @@ async fn judge_copies(count: usize, mut damage: impl FnMut(&Path, &mut TestRng) 
     (whole, named)
 }
 
+/// A number from the environment, for longer runs.
+fn asked(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
 fn database(path: &Path) -> PathBuf {
     path.join("sled/db")
 }
@@ -139,13 +146,13 @@ fn flip(file: &Path, rng: &mut TestRng) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_is_never_a_wrong_message_nor_a_silent_loss() {
-    let (whole, named) = judge_copies(120, |path, rng| flip(&database(path), rng)).await;
+    let (whole, named) = judge_copies(asked("HOMEROOM_FLIPS", 120), |path, rng| flip(&database(path), rng)).await;
     assert!(whole > 0 && named > 0, "flips that hit nothing, or always, test nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_truncated_database_is_never_a_silent_loss() {
-    let (_, named) = judge_copies(40, |path, rng| {
+    let (_, named) = judge_copies(asked("HOMEROOM_TRUNCATIONS", 40), |path, rng| {
         let len = fs::metadata(database(path)).unwrap().len();
         let left = rng.next_u64() % len;
         fs::OpenOptions::new().write(true).open(database(path)).unwrap().set_len(left).unwrap();
