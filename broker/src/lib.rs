@@ -47,6 +47,7 @@ mod erasure;
 pub mod http;
 pub mod metrics;
 mod other_server;
+pub mod outside;
 pub mod patience;
 mod publication;
 pub mod rate;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod in_time_tests;
 mod parts;
+#[cfg(test)]
+mod simulation;
 mod ways_in;
 
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! How the broker ends: everybody who is connected is told, finishes what was
 //! begun, and goes at a moment of its own, so that not all return at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ pub struct Shutdown {
 
 #[derive(Debug, Default)]
 struct Connected {
-    bells: HashMap<u64, Arc<Bell>>,
+    bells: BTreeMap<u64, Arc<Bell>>,
     /// Counted only where there is a limit.
     by_address: HashMap<IpAddr, usize>,
 }

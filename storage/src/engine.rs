@@ -235,13 +235,17 @@ pub fn open(settings: &Settings) -> Result<Store, OpenError> {
     }
 }
 
-/// A random epoch, none of those that are `taken`.
-pub(crate) fn epoch_unlike(taken: impl Fn(Epoch) -> bool) -> Epoch {
+/// An epoch of random `numbers`, none of those that are `taken`.
+pub(crate) fn epoch_unlike(mut numbers: impl FnMut() -> u64, taken: impl Fn(Epoch) -> bool) -> Epoch {
     loop {
-        let random = getrandom::u64().expect("the system has random numbers");
-        let epoch = Epoch(random >> 11);
+        let epoch = Epoch(numbers() >> 11);
         if epoch != Epoch(0) && !taken(epoch) {
             return epoch;
         }
     }
+}
+
+/// A number that nobody can guess.
+pub(crate) fn random() -> u64 {
+    getrandom::u64().expect("the system has random numbers")
 }

@@ -114,6 +114,8 @@ mod memory;
 mod position;
 mod record;
 mod retention;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 mod sled;
 mod tail;
 

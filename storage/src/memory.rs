@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use self::log::MemoryLog;
 use crate::append::Lanes;
-use crate::engine::{Counters, epoch_unlike};
+use crate::engine::{Counters, epoch_unlike, random};
 use crate::erase::{EraseError, Erased, Erasure};
 use crate::keys::{KEYS_REMEMBERED, Known};
 use crate::{
@@ -27,21 +27,25 @@ use crate::{
 /// The largest record, as [`crate::Record::cost`] counts.
 const RECORD_BYTES_MAX: usize = 8 << 20;
 
+/// The time of day in milliseconds since 1970.
+pub(crate) type TimeOfDay = Box<dyn Fn() -> u64 + Send + Sync>;
+/// Numbers that epochs are made of.
+pub(crate) type Numbers = Box<dyn FnMut() -> u64 + Send>;
+
 /// Logs and cursors in memory.
-#[derive(Debug)]
 pub(crate) struct Memory {
     state: Mutex<State>,
     health: watch::Sender<Health>,
-    clock: Clock,
+    clock: TimeOfDay,
     cursor_ttl: Duration,
 }
 
-#[derive(Debug, Default)]
 struct State {
     logs: HashMap<LogName, MemoryLog>,
     cursors: HashMap<CursorKey, Cursor>,
     counters: Counters,
     closed: bool,
+    numbers: Numbers,
 }
 
 /// The time of day, moved on by tokio's clock.
@@ -65,7 +69,15 @@ impl Clock {
 impl Memory {
     /// An empty store.
     pub(crate) fn new(cursor_ttl: Duration) -> Memory {
-        Memory { state: Mutex::default(), health: watch::Sender::new(Health::Ready), clock: Clock::start(), cursor_ttl }
+        let clock = Clock::start();
+        Memory::within(Box::new(move || clock.now()), Box::new(random), cursor_ttl)
+    }
+
+    /// An empty store in a world that says what time it is and what is random.
+    pub(crate) fn within(clock: TimeOfDay, numbers: Numbers, cursor_ttl: Duration) -> Memory {
+        let (logs, cursors, counters) = (HashMap::new(), HashMap::new(), Counters::default());
+        let state = State { logs, cursors, counters, closed: false, numbers };
+        Memory { state: Mutex::new(state), health: watch::Sender::new(Health::Ready), clock, cursor_ttl }
     }
 
     /// The state, with what retention and forgetting take at this moment already gone.
@@ -77,13 +89,13 @@ impl Memory {
         let mut state = self.state();
         let State { logs, counters, .. } = &mut *state;
         logs.get_mut(name).map(|log| {
-            counters.trimmed_records += log.retain(self.clock.now());
+            counters.trimmed_records += log.retain((self.clock)());
             act(log)
         })
     }
 
     fn try_append(&self, append: Append, lanes: &Lanes) -> Result<Appended, AppendError> {
-        let now = self.clock.now();
+        let now = (self.clock)();
         let mut state = self.state();
         state.admit(&append, lanes)?;
         let known = append.key().map(|key| Known::of(&key, &append.messages));
@@ -101,8 +113,22 @@ impl Memory {
         Ok(Appended { also, ..appended })
     }
 
+    /// The cursors as they are.
+    #[cfg(any(test, feature = "simulated"))]
+    pub(crate) fn cursors(&self) -> HashMap<CursorKey, Cursor> {
+        self.state().cursors.clone()
+    }
+
+    /// Begins again with these cursors: who followed is left behind.
+    #[cfg(any(test, feature = "simulated"))]
+    pub(crate) fn restart(&self, cursors: HashMap<CursorKey, Cursor>) {
+        let mut state = self.state();
+        (state.closed, state.cursors) = (false, cursors);
+        state.logs.values_mut().for_each(MemoryLog::end);
+    }
+
     fn is_used(&self, cursor: &Cursor) -> bool {
-        cursor.used.saturating_add(self.cursor_ttl.as_millis() as u64) >= self.clock.now()
+        cursor.used.saturating_add(self.cursor_ttl.as_millis() as u64) >= (self.clock)()
     }
 }
 
@@ -136,7 +162,8 @@ impl State {
 
     fn log(&mut self, name: &LogName) -> &mut MemoryLog {
         if !self.logs.contains_key(name) {
-            let epoch = epoch_unlike(|epoch| self.logs.values().any(|log| log.epoch() == epoch));
+            let logs = &self.logs;
+            let epoch = epoch_unlike(&mut self.numbers, |epoch| logs.values().any(|log| log.epoch() == epoch));
             self.logs.insert(name.clone(), MemoryLog::new(epoch));
         }
         self.logs.get_mut(name).expect("it was there or was just put there")
@@ -192,7 +219,7 @@ impl Log for Memory {
         if state.closed {
             return ready(Err(LogError::Unavailable("the store is closed".into()))).boxed();
         }
-        ready(Ok(state.log(log).open(retention, self.clock.now()))).boxed()
+        ready(Ok(state.log(log).open(retention, (self.clock)()))).boxed()
     }
 
     fn read(

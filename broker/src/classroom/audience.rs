@@ -18,12 +18,15 @@
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Room;
 use super::bell::Bell;
 use super::entry::Entry;
 use super::news::{Form, News, is_same};
+use crate::outside::select;
 
 /// A dispatcher more for every so many members.
 const MEMBERS_PER_DISPATCHER: usize = 256;
@@ -200,7 +203,7 @@ impl Shard {
         let patience = tokio::time::sleep(PATIENCE);
         tokio::pin!(patience);
         while room.coming.is_any() {
-            tokio::select! {
+            select! {
                 () = self.wake.heard() => {}
                 () = &mut patience => return room.coming.forget(),
             }

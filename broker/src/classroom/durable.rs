@@ -14,9 +14,10 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use homeroom_storage::{CURSOR_RANGES_MAX, Cursor, CursorKey, Epoch, Offset, Settlement, Store};
+use tokio::time::Instant;
 
 use super::bell::Bell;
 use super::now_millis;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Room;
 use super::bell::Bell;
+use crate::outside::select;
 
 /// What the room's task is asked to do.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Follower {
     async fn run(mut self) {
         loop {
             let (mut first, mut told) = (None, false);
-            tokio::select! {
+            select! {
                 record = self.tail.next() => match record {
                     Some(record) => first = Some(record),
                     None => return self.end(),
@@ -124,7 +125,7 @@ impl Roster {
     async fn due(&mut self) {
         loop {
             let due = self.due;
-            tokio::select! {
+            select! {
                 () = self.stirred.heard() => {
                     let soon = Instant::now() + self.coalesce;
                     self.due = Some(due.map_or(soon, |due| due.min(soon)));

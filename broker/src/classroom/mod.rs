@@ -30,7 +30,7 @@ pub mod registry;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -50,6 +50,7 @@ use self::news::Form;
 use self::pages::Pages;
 use self::presence::Presence;
 use self::recent::Recent;
+pub use crate::outside::now_millis;
 use crate::rate::Meter;
 use crate::router::{Kind, Rules};
 
@@ -318,10 +319,4 @@ impl Room {
             self.audience.wake();
         }
     }
-}
-
-/// Milliseconds since 1970.
-pub fn now_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,6 @@ use homeroom_protocol::{Accepted, Connect, Event, Refusal, Send, Ticket};
 use tokio::time::{Duration, Instant};
 
 use super::decision::Decisions;
-use super::inbound::random;
 use super::notices::{Notices, Topic};
 use super::publish;
 use super::subscribe::Request;
@@ -14,6 +13,7 @@ use super::{Connection, Outcome, Phase};
 use crate::access::{Pass, Standing};
 use crate::audit::Line;
 use crate::auth::{Credentials, Identity, Principal};
+use crate::outside::random;
 use crate::publication::Publication;
 
 /// Where new credentials are sent.

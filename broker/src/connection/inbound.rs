@@ -23,6 +23,7 @@ use crate::audit::Line;
 use crate::classroom::Room;
 use crate::classroom::registry::Registry;
 use crate::entrance::{enter, full};
+use crate::outside::random;
 use crate::publication::Publication;
 use crate::refusals;
 use crate::refusals::{code, refusal};
@@ -520,9 +521,4 @@ fn taken_over() -> Refusal {
         false,
         "One connection at a time reads a durable subscription. Give each device its own client-id or name.",
     )
-}
-
-/// A number that nobody can guess; `None` if the system gives none.
-pub(super) fn random() -> Option<u64> {
-    getrandom::u64().ok()
 }

@@ -72,6 +72,7 @@ use crate::classroom::Room;
 use crate::classroom::bell::Bell;
 use crate::classroom::registry::Registry;
 use crate::metrics::{Limit, Metrics};
+use crate::outside::select;
 use crate::rate::Publishing;
 use crate::replies::Directory;
 use crate::settings::Settings;
@@ -291,7 +292,7 @@ impl Connection {
         let bell = self.bell.clone();
         self.turn.pass_on();
         self.open_gate();
-        let woken = tokio::select! {
+        let woken = select! {
             _ = self.link.readable(), if reads => Woken::ByPeer,
             _ = self.link.writable(), if blocked => Woken::InTime,
             () = bell.heard() => Woken::ByBell,

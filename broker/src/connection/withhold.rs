@@ -15,6 +15,7 @@ use super::disconnect::Ending;
 use super::publish::Rooms;
 use super::turn::Turn;
 use super::{Connection, Received};
+use crate::outside::select;
 use crate::transport::{Inbound, Kind};
 
 /// What the peer sends meanwhile is forgotten, one read after such a time: who floods gains nothing by it.
@@ -67,7 +68,7 @@ impl Connection {
             let Ok(flushed) = self.outbox.flush(&mut self.link) else { return false };
             let may_read = read_at <= now;
             let wake_at = [beat_at, (!may_read).then_some(read_at)].into_iter().flatten().fold(until, Instant::min);
-            tokio::select! {
+            select! {
                 _ = self.link.readable(), if may_read => {
                     read_at = now + READ_EVERY;
                     if self.has_closed() {

@@ -35,6 +35,7 @@ use super::{Door, Origins, routes};
 use super::{absent, cors, forwarded, http2};
 use crate::connection::Services;
 use crate::metrics::{Hits, Limit};
+use crate::outside::select;
 use crate::settings::Listener;
 use crate::shutdown::Shutdown;
 use crate::transport::admission::Proxies;
@@ -278,7 +279,7 @@ pub async fn serve(site: Arc<Site>, stream: Socket, peer: SocketAddr) {
         .serve_connection(TokioIo::new(stream), answer);
     let served = loop {
         let until = activity.idle_until(deadlines.idle).unwrap_or_else(|| Instant::now() + deadlines.idle);
-        tokio::select! {
+        select! {
             served = poll_fn(|context| connection.poll_without_shutdown(context)) => break served,
             () = site.shutdown.begun() => {
                 Pin::new(&mut connection).graceful_shutdown();

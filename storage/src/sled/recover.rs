@@ -153,7 +153,7 @@ pub(crate) fn cut_back(disk: &Disk, confirmed: &HashMap<u32, u64>) -> Result<(),
 /// A log whose entry is gone: it is named as well as can be, and takes nothing more.
 fn lost_entry(disk: &Disk, id: u32, damaged: bool, mark: Option<&Mark>) -> Result<RecoveredLog, Fault> {
     let name = mark.map_or_else(|| LogName::new(format!("lost/{id}")), |mark| mark.name.clone());
-    let epoch = mark.map_or_else(|| crate::engine::epoch_unlike(|_| false), |mark| mark.epoch);
+    let epoch = mark.map_or_else(|| crate::engine::epoch_unlike(crate::engine::random, |_| false), |mark| mark.epoch);
     let entry = Entry { name, epoch, deleted: false, retention: Retention::default(), trimmed: Totals::default() };
     let mut log = recover_log(disk, id, entry, mark, false)?;
     let reason = if damaged { "the log's entry is damaged" } else { "the log's entry is lost" };

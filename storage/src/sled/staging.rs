@@ -8,7 +8,7 @@ use super::desk::{Desk, has_epoch, new_entry};
 use super::disk::Fault;
 use super::queue::Reply;
 use super::state::{LogInner, LogState, Shared};
-use crate::engine::epoch_unlike;
+use crate::engine::{epoch_unlike, random};
 use crate::keys::Known;
 use crate::{
     Append, AppendError, Appended, CursorsError, LogError, LogName, Opened, Part, Position, Retention, Settlement,
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     fn make_log(&mut self, name: LogName, retention: Retention, batch: &mut Batch) -> &mut Desk {
-        let epoch = epoch_unlike(|epoch| has_epoch(self.desks.values(), epoch));
+        let epoch = epoch_unlike(random, |epoch| has_epoch(self.desks.values(), epoch));
         let inner = LogInner { retention, ..LogInner::default() };
         let log = Arc::new(LogState::new(self.next_id, name.clone(), epoch, inner));
         self.next_id += 1;

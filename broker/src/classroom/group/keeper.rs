@@ -17,6 +17,7 @@ use super::{Failure, Grave, Group, State};
 use crate::classroom::Room;
 use crate::classroom::entry::{EXPIRES, Entry, Mark};
 use crate::classroom::reader::{Budget, Filled, LogPage, Reader, Step};
+use crate::outside::select;
 use crate::router::Pattern;
 
 /// So much is read from the log at a time.
@@ -60,7 +61,7 @@ impl Keeper {
 
     pub(super) async fn run(mut self) {
         loop {
-            self.group.locked().leases.wake(std::time::Instant::now());
+            self.group.locked().leases.wake(Instant::now().into_std());
             if let Some(failure) = self.fill() {
                 self.fail(failure);
             }
@@ -85,7 +86,7 @@ impl Keeper {
         let wakes_at = self.group.locked().leases.wakes_at().map(Instant::from_std);
         let due = [wakes_at, self.bury_again_at, self.trim_again_at].into_iter().flatten().min();
         let (storing, trimming) = (self.storing.is_some(), self.trimming.is_some());
-        tokio::select! {
+        select! {
             () = self.group.bell.heard() => {}
             () = answered(&mut self.storing), if storing => self.storing = None,
             () = answered(&mut self.trimming), if trimming => self.trimming = None,
