@@ -134,6 +134,11 @@ impl Directory {
         Ok(Slot { queue, bytes, is_used: false })
     }
 
+    /// How many queues there are.
+    pub fn count(&self) -> usize {
+        self.locked().len()
+    }
+
     fn locked(&self) -> MutexGuard<'_, HashMap<Box<str>, Queue>> {
         self.queues.lock().expect("nothing panics while it holds the reply queues")
     }

@@ -230,7 +230,7 @@ pub(crate) fn services(
     };
     let rules = Arc::new(parts::rules(&settings)?);
     let registry = Registry::new(store.clone(), rules, rooms, retention_of, settings.limits.classrooms);
-    Ok(Arc::new(Services {
+    let services = Arc::new(Services {
         registry,
         session: Arc::new(parts::session(&settings)),
         metrics,
@@ -248,7 +248,9 @@ pub(crate) fn services(
         recent_refusals: connection::RecentRefusals::default(),
         replies: Directory::new(parts::replies(&settings)),
         settings,
-    }))
+    });
+    services.metrics.count_held_with(parts::held(&services));
+    Ok(services)
 }
 
 /// Resolves when the store can take nothing more for good.

@@ -110,6 +110,8 @@ pub mod inspect;
 mod keys;
 mod log;
 mod mailbox;
+#[cfg(test)]
+mod mailbox_tests;
 mod memory;
 mod position;
 mod record;
@@ -118,6 +120,12 @@ mod retention;
 pub mod simulated;
 mod sled;
 mod tail;
+
+/// What the live end of a log shares between threads, by names under which a model checker has its own.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+}
 
 pub use answers::{Answer, Answers, Slot, Submission};
 pub use append::{Append, AppendError, Appended, Lane, Part, Refusal, Settlement};

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Record;
 use crate::mailbox::{Mailbox, Wakes};
+use crate::sync::{Arc, AtomicUsize, Ordering};
 
 /// Unread bytes of one tail beyond which appends to its log are answered
 /// with [`crate::AppendError::Unavailable`].

@@ -71,6 +71,7 @@ mod threats;
 
 mod arrivals;
 mod bench;
+mod churn;
 mod fast_path;
 mod floods;
 mod handover;

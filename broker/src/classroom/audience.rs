@@ -156,9 +156,14 @@ impl Audience {
         }
     }
 
+    /// How many listen.
+    pub fn count(&self) -> usize {
+        self.locked().iter().map(|shard| shard.locked().count).sum()
+    }
+
     /// Whether nobody listens.
     pub fn is_empty(&self) -> bool {
-        self.locked().iter().all(|shard| shard.locked().count == 0)
+        self.count() == 0
     }
 
     /// There is news: the dispatchers go round.

@@ -12,8 +12,7 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use homeroom_storage::{CURSOR_RANGES_MAX, Cursor, CursorKey, Epoch, Offset, Settlement, Store};
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 
 use super::bell::Bell;
 use super::now_millis;
+use super::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::patience::{REMEMBERED, growing};
 
 /// The saved ceiling stands so many offsets ahead of what was delivered.
@@ -129,21 +129,35 @@ impl Durables {
         Attachment { id, key, epoch, fenced, delivered, ceiling: AtomicU64::new(0), durables: self.clone(), store }
     }
 
+    /// Names that somebody is attached to, or that were taken over from each other lately.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Lets go of names that nobody is attached to and nobody quarrels about any more.
+    pub fn forget_unused(&self) {
+        self.lock().retain(|_, known| !known.holders.is_empty() || known.is_quarrelled_about());
+    }
+
     /// Whether nobody is attached to anything.
     pub fn is_empty(&self) -> bool {
         self.lock().values().all(|known| known.holders.is_empty())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CursorKey, Holders>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CursorKey, Holders>> {
         self.attached.lock().expect("nothing panics while it holds the durable subscriptions")
     }
 }
 
 impl Holders {
     fn count_takeover(&mut self) {
-        let quarrel = self.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED);
-        self.takeovers = if quarrel { self.takeovers + 1 } else { 1 };
+        self.takeovers = if self.is_quarrelled_about() { self.takeovers + 1 } else { 1 };
         self.last_takeover = Some(Instant::now());
+    }
+
+    /// Whether it was taken over lately.
+    fn is_quarrelled_about(&self) -> bool {
+        self.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED)
     }
 
     /// The cursor of all attached together: the lowest, once each has said where it is.
@@ -241,8 +255,7 @@ impl Drop for Attachment {
             self.save(known, 0);
         }
         known.holders.retain(|holder| holder.id != self.id);
-        let quarrelled = known.last_takeover.is_some_and(|last| last.elapsed() < REMEMBERED);
-        if known.holders.is_empty() && !quarrelled {
+        if known.holders.is_empty() && !known.is_quarrelled_about() {
             attached.remove(&self.key);
         }
     }

@@ -11,6 +11,8 @@ pub mod audience;
 mod audience_tests;
 pub mod beginning;
 pub mod bell;
+#[cfg(test)]
+mod bell_tests;
 mod coming;
 #[cfg(test)]
 mod counting;
@@ -54,6 +56,14 @@ pub use crate::outside::now_millis;
 use crate::rate::Meter;
 use crate::router::{Kind, Rules};
 
+/// What [`bell`] and [`durable`] share between threads, by names under which a model checker has its own.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+
+    pub(super) use atomic_waker::AtomicWaker;
+}
+
 /// Errands that may wait for their turn; messages no log keeps are dropped beyond, as a full network would.
 const ERRANDS_WAITING_MAX: usize = 1024;
 
@@ -74,6 +84,19 @@ pub struct Settings {
     pub queue_bytes_max: u64,
     /// Where groups count what they do.
     pub tally: Arc<Tally>,
+}
+
+/// What a room holds for those who are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Subscriptions and requests that are told of news.
+    pub(crate) listeners: usize,
+    /// Durable subscriptions that somebody is attached to.
+    pub(crate) durables: usize,
+    /// Groups of consumers.
+    pub(crate) groups: usize,
+    /// People who are here or expected back.
+    pub(crate) people: usize,
 }
 
 /// One log and the people around it.
@@ -271,8 +294,9 @@ impl Room {
         Ok(self.store.bounds(&self.log).await?.map_or(Offset::ZERO, |bounds| bounds.trimmed))
     }
 
-    /// Lets go of what nobody asks for any more: what was read from the log, groups without consumers.
+    /// Lets go of what nobody asks for any more: what was read from the log, groups without consumers, old quarrels.
     pub(crate) fn forget_unused(&self) {
+        self.durables.forget_unused();
         self.pages.forget_unused(pages::UNUSED);
         self.groups.forget_idle();
     }
@@ -291,6 +315,16 @@ impl Room {
 
     pub(crate) fn leave(&self, seat: Seat) {
         self.audience.leave(seat);
+    }
+
+    /// How many listen, attach, share and are here.
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            listeners: self.audience.count(),
+            durables: self.durables.count(),
+            groups: self.groups.count(),
+            people: self.presence.count(),
+        }
     }
 
     /// Whether nobody reads, holds a durable subscription or is expected back.

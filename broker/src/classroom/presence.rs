@@ -132,6 +132,12 @@ impl Presence {
         self.lock().here.values().filter_map(|person| person.gone_since).min().map(|since| since + self.grace)
     }
 
+    /// How many are here or expected back.
+    pub fn count(&self) -> usize {
+        let inner = self.lock();
+        inner.here.len() + inner.anonymous
+    }
+
     /// Whether nobody is here and nobody is expected back.
     pub fn is_empty(&self) -> bool {
         let inner = self.lock();

@@ -9,7 +9,7 @@ use homeroom_storage::{LogError, LogName, Message, Retention, Store};
 use tokio::sync::OnceCell;
 
 use super::bell::Bell;
-use super::{Room, Settings};
+use super::{Held, Room, Settings};
 use crate::router::{Pattern, Rules};
 
 /// How often rooms that nobody needs are looked for.
@@ -128,6 +128,20 @@ impl Registry {
     /// How many rooms are open.
     pub fn open_count(&self) -> usize {
         self.locked().len()
+    }
+
+    /// How much is held in all rooms together.
+    pub(crate) fn held(&self) -> Held {
+        let rooms: Vec<Slot> = self.locked().values().cloned().collect();
+        rooms.iter().filter_map(|slot| slot.get()).fold(Held::default(), |all, room| {
+            let own = room.held();
+            Held {
+                listeners: all.listeners + own.listeners,
+                durables: all.durables + own.durables,
+                groups: all.groups + own.groups,
+                people: all.people + own.people,
+            }
+        })
     }
 
     /// Has all rooms show such messages no more: they are erased from the logs.

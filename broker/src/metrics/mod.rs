@@ -3,6 +3,7 @@
 
 mod access;
 mod groups;
+mod held;
 mod hook;
 mod limits;
 mod store;
@@ -20,6 +21,8 @@ use prometheus_client::registry::Registry;
 
 use self::access::AccessCounters;
 use self::groups::GroupCounters;
+pub use self::held::Held;
+use self::held::HeldCounters;
 pub use self::hook::HookCounters;
 pub use self::limits::{Hits, Limit};
 use self::store::StoreCounters;
@@ -44,6 +47,8 @@ pub struct Metrics {
     turned_away: Family<TurnedAway, Counter>,
     readers: Family<Reader, Gauge>,
     replies_dropped: Counter,
+    sockjs_sessions: Gauge,
+    held: HeldCounters,
     hits: Hits,
     tls: TlsCounters,
 }
@@ -84,7 +89,7 @@ pub enum Reads {
     Stream,
 }
 
-/// Somebody reads over HTTP as long as this lives.
+/// Somebody reads over HTTP, or a session over HTTP is there, as long as this lives.
 #[derive(Debug)]
 pub struct Counted(Gauge);
 
@@ -147,6 +152,10 @@ impl Metrics {
         registry.register("replies_dropped", help, replies_dropped.clone());
         let readers = Family::<Reader, Gauge>::default();
         registry.register("http_readers", "Long polls and streams over HTTP now", readers.clone());
+        let sockjs_sessions = Gauge::default();
+        registry.register("sockjs_sessions", "SockJS sessions with a name now", sockjs_sessions.clone());
+        let held = HeldCounters::default();
+        registry.register_collector(Box::new(held.clone()));
         let tls = TlsCounters::registered(&mut registry);
         let hits = Hits::default();
         hits.register(&mut registry);
@@ -167,6 +176,8 @@ impl Metrics {
             dispatched,
             turned_away,
             replies_dropped,
+            sockjs_sessions,
+            held,
             hits,
             tls,
         })
@@ -183,9 +194,17 @@ impl Metrics {
             Reads::Poll => "poll",
             Reads::Stream => "stream",
         };
-        let gauge = self.readers.get_or_create(&Reader { kind }).clone();
-        gauge.inc();
-        Counted(gauge)
+        counted(&self.readers.get_or_create(&Reader { kind }))
+    }
+
+    /// A SockJS session is there until what this gives is dropped.
+    pub fn sockjs_session(&self) -> Counted {
+        counted(&self.sockjs_sessions)
+    }
+
+    /// Has `count` say at each scrape what the broker holds.
+    pub fn count_held_with(&self, count: impl Fn() -> Held + Send + Sync + 'static) {
+        self.held.count_with(count);
     }
 
     /// A link is open.
@@ -263,6 +282,11 @@ impl Metrics {
         text::encode(&mut out, &self.registry).expect("writing to a String cannot fail");
         out
     }
+}
+
+fn counted(gauge: &Gauge) -> Counted {
+    gauge.inc();
+    Counted(gauge.clone())
 }
 
 fn transport(kind: Kind) -> Transport {

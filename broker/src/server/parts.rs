@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use homeroom_protocol as stomp;
+use tokio::runtime::Handle;
 
 use super::RunError;
 use crate::access::hook::Hook;
@@ -10,8 +11,9 @@ use crate::access::{Access, RevocationError};
 use crate::audit::Audit;
 use crate::auth::Authenticator;
 use crate::classroom::{self, pages, recent};
+use crate::connection::Services;
 use crate::http::Deadlines;
-use crate::metrics::Hits;
+use crate::metrics::{Held, Hits};
 use crate::replies;
 use crate::router::{Kind, Rules};
 use crate::settings::{Engine, Settings, Storage, Tls, TlsVersion, Unprefixed};
@@ -104,6 +106,25 @@ pub(super) fn access(
 pub(super) fn audit(settings: &Settings) -> Result<Option<Audit>, RunError> {
     let Some(path) = &settings.log.audit else { return Ok(None) };
     Audit::open(path).map(Some).map_err(|source| RunError::Audit { path: path.clone(), source })
+}
+
+/// Says what is held now, as long as there is something.
+pub(super) fn held(services: &Arc<Services>) -> impl Fn() -> Held + Send + Sync + 'static {
+    let (services, runtime) = (Arc::downgrade(services), Handle::current());
+    move || {
+        let Some(services) = services.upgrade() else { return Vec::new() };
+        let rooms = services.registry.held();
+        vec![
+            ("tasks", runtime.metrics().num_alive_tasks()),
+            ("connections", services.shutdown.count()),
+            ("classrooms", services.registry.open_count()),
+            ("subscribers", rooms.listeners),
+            ("durable_subscriptions", rooms.durables),
+            ("groups", rooms.groups),
+            ("people", rooms.people),
+            ("reply_queues", services.replies.count()),
+        ]
+    }
 }
 
 /// What a STOMP session is told of the settings.

@@ -157,6 +157,11 @@ pub struct Consumer {
 }
 
 impl Groups {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.locked().len()
+    }
+
     /// Whether nothing would be lost without them.
     pub(super) fn are_idle(&self) -> bool {
         self.locked().values().all(|group| group.is_idle())

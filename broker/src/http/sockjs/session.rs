@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::table::Sessions;
+use crate::metrics::Counted;
 use crate::transport::pipe::{Answering, Far};
 use crate::transport::sockjs::{self, HEART_BEAT, OPEN, Spoken};
 
@@ -23,6 +24,7 @@ pub(super) struct Session {
     pub(super) sending: Semaphore,
     answering: Answering,
     state: Mutex<State>,
+    _counted: Counted,
 }
 
 #[derive(Debug)]
@@ -37,9 +39,9 @@ struct State {
 }
 
 impl Session {
-    pub(super) fn new(far: Far, answering: Answering) -> Arc<Session> {
+    pub(super) fn new(far: Far, answering: Answering, counted: Counted) -> Arc<Session> {
         let state = State { opened: false, receiving: false, ping: None, closed: None, idle_since: Instant::now() };
-        Arc::new(Session { far, sending: Semaphore::new(1), answering, state: Mutex::new(state) })
+        Arc::new(Session { far, sending: Semaphore::new(1), answering, state: Mutex::new(state), _counted: counted })
     }
 
     /// Whether nobody has asked for anything since `moment`.

@@ -96,7 +96,7 @@ fn converse(door: &Door, answering: Answering, peer: SocketAddr) -> Option<Arc<S
         return None;
     }
     tokio::spawn(conversation);
-    Some(Session::new(far, answering))
+    Some(Session::new(far, answering, services.metrics.sockjs_session()))
 }
 
 /// Ends those that nobody asks for, as long as there is a table.
