@@ -30,7 +30,7 @@ impl Options {
             publishers: random.within(2..=4),
             readers: random.within(4..=8),
             lessons: random.within(20..=60),
-            pace_max: random.within(200..=2_000),
+            pace_max: random.within(400..=4_000),
             delay_max: random.within(1..=80),
             trouble_max: random.within(2_000..=12_000),
             dispatches: random.percent(50),

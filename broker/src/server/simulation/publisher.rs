@@ -49,7 +49,7 @@ pub(super) async fn publish(world: Arc<World>, number: u64, random: Random) {
 impl Publisher {
     pub(super) fn is_done(&self) -> bool {
         match self.world.phase() {
-            Phase::Lessons => false,
+            Phase::Lessons | Phase::Calm => false,
             Phase::Quiet => self.waiting.is_empty(),
             Phase::Over => true,
         }
@@ -62,7 +62,7 @@ impl Publisher {
 
     /// The numbers of what is said now.
     pub(super) fn think(&mut self) -> Vec<u64> {
-        if Instant::now() < self.speaks_at || self.world.phase() != Phase::Lessons || self.waiting.len() >= UNDER_WAY {
+        if Instant::now() < self.speaks_at || self.world.phase() >= Phase::Quiet || self.waiting.len() >= UNDER_WAY {
             return Vec::new();
         }
         let count = self.random.within(1..=4);

@@ -80,9 +80,9 @@ impl Reader {
 
     /// Sometimes somebody does not read for a while.
     pub(super) async fn dawdle(&mut self) {
-        if self.random.percent(1) {
+        if self.world.phase() == Phase::Lessons && self.random.within(1..=300) == 1 {
             let time = self.random.millis(300..=8_000);
-            self.world.rest(time, Phase::Quiet).await;
+            self.world.rest(time, Phase::Calm).await;
         }
     }
 

@@ -20,7 +20,7 @@ use crate::outside::made_up;
 
 /// When the day begins: milliseconds since 1970.
 const MORNING: u64 = 2_000_000_000_000;
-/// From the end of all faults until everybody must be back.
+/// From the end of all faults until everybody must be back, and have what they missed.
 const RETURN: Duration = Duration::from_secs(40);
 /// Traffic without faults.
 const CALM: Duration = Duration::from_secs(12);
@@ -32,6 +32,8 @@ const WITHIN: Duration = Duration::from_secs(12);
 pub(super) enum Phase {
     /// People publish and read; whatever can go wrong may.
     Lessons,
+    /// They go on, and nothing disturbs them.
+    Calm,
     /// Nobody publishes anything new.
     Quiet,
     /// Whoever reads says that they have all, and leaves.
@@ -100,6 +102,7 @@ async fn day(options: Options, defect: Option<Defect>) -> Outcome {
         people.push(tokio::spawn(publisher::publish(world.clone(), number, random.fork())));
     }
     nemesis::torment(&world, random.fork()).await;
+    turn.send_replace(Phase::Calm);
     sleep(RETURN).await;
     world.history.note("world", Event::Healed);
     sleep(CALM).await;
