@@ -436,3 +436,68 @@ fn mixed(state: &mut u64) -> u64 {
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    fn append(body: &'static str) -> Append {
+        let message = Message {
+            destination: "/topic/7b".into(),
+            headers: Box::default(),
+            body: body.into(),
+            publisher: Some("teacher".into()),
+        };
+        let log = LogName::new("topic/7b");
+        let (also, settlements) = (Vec::new(), Vec::new());
+        Append { log, messages: vec![message], also, settlements, key: Some(body.into()), deadline: None, lane: None }
+    }
+
+    async fn head(engine: &Simulated) -> Offset {
+        engine.bounds(&LogName::new("topic/7b")).await.unwrap().map_or(Offset::ZERO, |bounds| bounds.head)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_confirmed_survives_a_crash_and_keeps_its_key() {
+        let disk = Disk::new(1, || 1_000, None);
+        let first = disk.start();
+        let stored = first.append(append("a")).await.unwrap();
+        first.crash();
+        let second = disk.start();
+        let again = second.append(append("a")).await.unwrap();
+        assert_eq!((again.position, again.duplicate), (stored.position, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_synced_may_be_forgotten_and_nobody_was_told_otherwise() {
+        let (mut kept, mut forgotten) = (0, 0);
+        for seed in 0..20 {
+            let disk = Disk::new(seed, || 1_000, None);
+            let engine = disk.start();
+            let answer = engine.append(append("a"));
+            tokio::task::yield_now().await;
+            engine.crash();
+            assert!(matches!(answer.await, Err(AppendError::Unknown { .. })));
+            let stored = head(&disk.start()).await;
+            *(if stored == Offset::ZERO { &mut forgotten } else { &mut kept }) += 1;
+        }
+        assert!(kept > 0 && forgotten > 0, "{kept} kept, {forgotten} forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cursor_goes_back_to_where_it_was_synced() {
+        let disk = Disk::new(1, || 1_000, None);
+        let engine = disk.start();
+        let epoch = engine.append(append("a")).await.unwrap().position.epoch;
+        let key = CursorKey { log: LogName::new("topic/7b"), owner: "user:alice".into(), name: "own".into() };
+        let at =
+            |offset| Cursor { epoch, offset: Offset(offset), above: Vec::new(), delivered: Offset(9), used: 1_000 };
+        engine.save(&key, at(1));
+        engine.sync().await.unwrap();
+        engine.save(&key, at(2));
+        assert_eq!(engine.load(&key).await.unwrap(), Some(at(2)));
+        engine.crash();
+        assert_eq!(disk.start().load(&key).await.unwrap(), Some(at(1)));
+    }
+}

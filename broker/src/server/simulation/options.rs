@@ -32,7 +32,7 @@ impl Options {
             lessons: random.within(20..=60),
             pace_max: random.within(400..=4_000),
             delay_max: random.within(1..=80),
-            trouble_max: random.within(2_000..=12_000),
+            trouble_max: random.within(1_000..=8_000),
             dispatches: random.percent(50),
         }
     }
