@@ -50,6 +50,9 @@ pub(crate) struct Class {
     readers: Vec<JoinHandle<()>>,
 }
 
+/// Who was away, and for how long.
+type Absence = (Arc<str>, Duration);
+
 /// What all members share.
 #[derive(Clone)]
 struct Members {
@@ -59,7 +62,7 @@ struct Members {
     broker: watch::Sender<Option<String>>,
     over: watch::Sender<bool>,
     confirmed: Arc<AtomicU64>,
-    absences: Arc<Mutex<Vec<(Arc<str>, Duration)>>>,
+    absences: Arc<Mutex<Vec<Absence>>>,
 }
 
 impl Class {
