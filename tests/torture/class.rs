@@ -50,6 +50,9 @@ pub(crate) struct Class {
     readers: Vec<JoinHandle<()>>,
 }
 
+/// Whose, and how long it was.
+type Absence = (Arc<str>, Duration);
+
 /// What all members share.
 #[derive(Clone)]
 struct Members {
@@ -59,7 +62,7 @@ struct Members {
     broker: watch::Sender<Option<String>>,
     over: watch::Sender<bool>,
     confirmed: Arc<AtomicU64>,
-    absences: Arc<Mutex<Vec<(Arc<str>, Duration)>>>,
+    absences: Arc<Mutex<Vec<Absence>>>,
 }
 
 impl Class {
@@ -133,7 +136,7 @@ impl Class {
     }
 
     /// How long each reader was without a broker, each time.
-    pub(crate) fn absences(&self) -> Vec<(Arc<str>, Duration)> {
+    pub(crate) fn absences(&self) -> Vec<Absence> {
         self.members.absences.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

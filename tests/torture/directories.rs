@@ -51,7 +51,7 @@ async fn of_many_brokers_that_start_on_one_directory_one_does() {
     let setup = Setup::default();
     filled(&setup).await;
     let rivals: Vec<Setup> = (0..6).map(|_| Setup::default().data(setup.data_directory())).collect();
-    let started = join_all(rivals.iter().map(|rival| rival.try_start())).await;
+    let started = join_all(rivals.iter().map(Setup::try_start)).await;
     let (started, refused): (Vec<_>, Vec<_>) = started.into_iter().partition(Result::is_ok);
     assert_eq!((started.len(), refused.len()), (1, 5));
     for refused in refused.into_iter().filter_map(Result::err) {
