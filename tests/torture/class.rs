@@ -136,7 +136,7 @@ impl Class {
     }
 
     /// How long each reader was without a broker, each time.
-    pub(crate) fn absences(&self) -> Vec<(Arc<str>, Duration)> {
+    pub(crate) fn absences(&self) -> Vec<Absence> {
         self.members.absences.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeroom_tests::{Broker, Client, Setup, eventually, get, raise_descriptor_limit};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -19,7 +19,7 @@ fn open_descriptors(broker: &Broker) -> u64 {
 }
 
 fn limit(broker: &Broker, current: u64) {
-    let limit = Rlimit { current: Some(current), maximum: None };
+    let limit = Rlimit { current: Some(current), maximum: getrlimit(Resource::Nofile).maximum };
     let process = Pid::from_raw(broker.process_id());
     prlimit(process, Resource::Nofile, limit).expect("its limit can be set");
 }

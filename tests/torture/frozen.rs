@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeroom_tests::{Client, Frame, Random, Setup, eventually, get, metric};
+use homeroom_tests::{Broker, Client, Random, Setup, get, metric, within};
 use tokio::time::{Instant, interval, sleep};
 
 use crate::asked;
@@ -76,13 +76,15 @@ async fn who_spoke_meanwhile_stays_and_who_was_silent_or_gone_is_not_counted_any
     drop(hasty);
     broker.thaw();
     asleep.closed().await;
-    awake.heart_beat().await;
     // Only those who are there are counted.
-    eventually("one connection", Duration::from_secs(15), || async {
-        let text = get(broker.management(), "/metrics").await.body;
-        (metric(&text, "homeroom_connections") == Some(1.0)).then_some(())
+    within("one connection", Duration::from_secs(15), async {
+        while connections(&broker).await != Some(1.0) {
+            awake.heart_beat().await;
+            sleep(Duration::from_millis(50)).await;
+        }
     })
     .await;
+    awake.heart_beat().await;
     let mut teacher = Client::signed_in_over_tcp(&broker, "teacher").await;
     teacher.publish("/topic/7b", "still here?").await;
     assert_eq!(awake.message().await.text(), "still here?");
@@ -94,5 +96,8 @@ async fn who_spoke_meanwhile_stays_and_who_was_silent_or_gone_is_not_counted_any
         let message = student.message().await;
         assert_eq!((message.text(), message.header("redelivered")), ("still here?", None), "{message}");
     }
-    awake.send(&Frame::new("DISCONNECT")).await;
+}
+
+async fn connections(broker: &Broker) -> Option<f64> {
+    metric(&get(broker.management(), "/metrics").await.body, "homeroom_connections")
 }

@@ -29,7 +29,20 @@ pub(super) struct Life {
     pub(super) probed: bool,
 }
 
+/// So late nobody is woken but where the whole process stood still, or has too much to do.
+const STOOD_STILL: Duration = Duration::from_millis(100);
+
 impl Connection {
+    /// Whoever spoke while this process stood still was not silent. The system has what they said, and the runtime
+    /// may not have asked it yet.
+    pub(super) fn excuse_the_unread(&mut self, wake_at: Instant) {
+        let now = Instant::now();
+        if now >= wake_at + STOOD_STILL && self.link.has_unread() {
+            (self.life.heard, self.life.wrote) = (now, now);
+            self.session.heard(now.into_std());
+        }
+    }
+
     /// When life is looked after next: to ask for a sign of it, to give up, to tell the roster.
     pub(super) fn look_after_life_at(&self, now: Instant) -> Instant {
         let silence = if self.life.probed { self.silence_max() } else { self.interval().mul_f32(PROBE_AFTER) };

@@ -318,6 +318,9 @@ impl Connection {
             Woken::ByTurn(turn) => self.turn = turn,
             Woken::InTime => {}
         }
+        if reads {
+            self.excuse_the_unread(wake_at);
+        }
         self.keep_time();
     }
 

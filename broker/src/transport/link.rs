@@ -165,6 +165,17 @@ impl Link {
         self.answering() == Some(Answering::Client)
     }
 
+    /// Whether bytes wait in the system that nobody has read. Asks the system itself.
+    pub fn has_unread(&self) -> bool {
+        match &self.stream {
+            Stream::Socket(stream) => has_unread(stream),
+            Stream::Sealed(sealed) => has_unread(sealed.socket()),
+            Stream::Pipe(_) => false,
+            #[cfg(test)]
+            Stream::Memory(_) => false,
+        }
+    }
+
     /// Who is at the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
@@ -403,4 +414,10 @@ pub(super) fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         if (1..buffer.len()).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });
     if count > 0 { Ok(count) } else { read }
+}
+
+fn has_unread(stream: &TcpStream) -> bool {
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    // The socket does not block.
+    SockRef::from(stream).peek(&mut byte).is_ok_and(|count| count > 0)
 }

@@ -159,9 +159,8 @@ impl Disk {
     /// What sled keeps in memory is durable when this returns.
     pub(crate) fn sync(&self) -> Result<(), Fault> {
         self.db.flush()?;
-        // Some file systems find no room only now. What was written may be found again or not, and no later sync
-        // speaks of it: nobody may be told that it was not stored.
-        self.file.sync_data().map_err(|error| Fault::Io(error.to_string()))
+        self.file.sync_data()?;
+        Ok(())
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {

@@ -46,6 +46,11 @@ impl Sealed {
         Sealed { stream, session, owes_one: false, unread: true }
     }
 
+    /// What the records go through.
+    pub(in crate::transport) fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Resolves when [`Sealed::receive`] may find something.
     ///
     /// # Errors
