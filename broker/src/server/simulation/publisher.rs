@@ -83,7 +83,7 @@ impl Publisher {
 
     /// The same for a number whenever it is sent.
     pub(super) fn body(&self, number: u64) -> String {
-        let bytes = (number * 7919 % 23) as usize * if number % 17 == 0 { 300 } else { 9 };
+        let bytes = (number * 7919 % 23) as usize * if number.is_multiple_of(17) { 300 } else { 9 };
         format!("{} {}", self.id(number), "x".repeat(bytes))
     }
 
