@@ -63,7 +63,7 @@ fn lived(seed: u64) -> (Outcome, Verdict) {
 #[test]
 fn every_promise_is_kept_whatever_befalls_a_school() {
     let (first, count) = match (number_of("HOMEROOM_SEED"), number_of("HOMEROOM_SEEDS")) {
-        (Some(seed), _) => (seed, 1),
+        (Some(seed), count) => (seed, count.unwrap_or(1)),
         (None, count) => (1, count.unwrap_or(SEEDS)),
     };
     let (next, began) = (AtomicU64::new(first), Instant::now());
@@ -97,16 +97,14 @@ fn every_promise_is_kept_whatever_befalls_a_school() {
 
 #[test]
 fn a_seed_gives_the_same_history_again() {
-    for seed in [3, 5] {
-        let [first, again] = [(); 2].map(|()| lines(&live(&Options::of(seed), None).history));
-        let differ = first.lines().zip(again.lines()).position(|(first, again)| first != again);
-        if let Some(line) = differ {
-            let shown = |text: &str| text.lines().skip(line.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
-            panic!("seed {seed}, line {line}:\n{}\n---\n{}", shown(&first), shown(&again));
-        }
-        assert_eq!(first.len(), again.len(), "seed {seed}");
-        assert!(first.lines().count() > 100, "seed {seed} says something");
+    let seed = 3;
+    let [first, again] = [(); 2].map(|()| lines(&live(&Options::of(seed), None).history));
+    if let Some(line) = first.lines().zip(again.lines()).position(|(first, again)| first != again) {
+        let shown = |text: &str| text.lines().skip(line.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
+        panic!("seed {seed}, line {line}:\n{}\n---\n{}", shown(&first), shown(&again));
     }
+    assert_eq!(first.len(), again.len(), "seed {seed}");
+    assert!(first.lines().count() > 100, "seed {seed} says something");
 }
 
 fn is_found(defect: Defect) {
