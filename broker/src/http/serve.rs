@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::lease::{END_WITHIN, Lease, Watch};
+use super::lease::{END_WITHIN, Lease, Told, Watch};
 use super::problem::Problem;
 use super::upgrade::{self, Agreed};
 use super::{Door, Origins, routes};
@@ -149,11 +149,12 @@ impl Site {
         Either::Right(Box::pin(async move {
             let mut response = answer.await?;
             let lease = response.extensions_mut().remove::<Lease>();
-            let watch = lease.map(|lease| lease.watch(answering.0.over.clone()));
+            let told = || Told { connection: answering.0.over.clone(), stream: http2::own_stream() };
+            let watch = lease.map(|lease| lease.watch(told()));
             if has_body && !response.status().is_success() {
                 answering.0.lingers.store(true, Ordering::Relaxed);
             }
-            Ok(response.map(|body| Body::new(Streamed { body, _answering: answering, _watch: watch })))
+            Ok(response.map(|body| Body::new(Streamed { body, _answering: answering, watch })))
         }))
     }
 
@@ -207,11 +208,16 @@ impl Drop for Answering {
     }
 }
 
+/// Somebody may not have any more what they are given.
+#[derive(Debug, thiserror::Error)]
+#[error("whoever asked may not read this any more")]
+struct Over;
+
 /// A body that is being answered until its end.
 struct Streamed {
     body: Body,
     _answering: Answering,
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 impl hyper::body::Body for Streamed {
@@ -222,7 +228,12 @@ impl hyper::body::Body for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(None) if self.watch.as_ref().is_some_and(Watch::takes_back) => {
+                Poll::Ready(Some(Err(axum::Error::new(Over))))
+            }
+            polled => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {

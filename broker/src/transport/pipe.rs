@@ -14,7 +14,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
@@ -49,6 +49,9 @@ pub struct Far(Arc<Shared>);
 #[derive(Clone, Debug)]
 pub struct Writer(Arc<Shared>);
 
+/// What is done when what waits is forgotten.
+pub type WhenForgotten = Arc<dyn Fn() + Send + Sync>;
+
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
@@ -66,6 +69,9 @@ struct State {
     inbound_bytes: usize,
     answer: Option<Bytes>,
     outbound: Vec<u8>,
+    /// What waited was dropped: the far end is not to have it any more.
+    forgotten: bool,
+    when_forgotten: Option<Weak<dyn Fn() + Send + Sync>>,
     /// Nothing more is written at the near end.
     finished: bool,
     /// Nobody is at the near end.
@@ -172,7 +178,13 @@ impl Near {
 
     /// Drops what nobody has taken.
     pub fn forget_unread(&self) {
-        self.shared.lock().outbound = Vec::new();
+        let mut state = self.shared.lock();
+        (state.outbound, state.forgotten) = (Vec::new(), true);
+        let told = state.when_forgotten.take();
+        drop(state);
+        if let Some(told) = told.and_then(|told| told.upgrade()) {
+            told();
+        }
     }
 
     /// Nothing more is written.
@@ -237,6 +249,22 @@ impl Far {
         state.outbound.is_empty() && state.finished
     }
 
+    /// Whether the near end has dropped what nobody had taken.
+    pub fn is_forgotten(&self) -> bool {
+        self.0.lock().forgotten
+    }
+
+    /// Has this done when the near end drops what nobody has taken, at once if it has, as long as somebody keeps it.
+    /// The newest counts.
+    pub fn when_forgotten(&self, told: &WhenForgotten) {
+        let mut state = self.0.lock();
+        if state.forgotten {
+            drop(state);
+            return told();
+        }
+        state.when_forgotten = Some(Arc::downgrade(told));
+    }
+
     /// Bytes that the peer may say in one message.
     pub fn message_bytes_max(&self) -> usize {
         self.0.message_bytes_max.load(Ordering::Relaxed)
@@ -274,7 +302,7 @@ impl Far {
     /// Nobody is here any more. What waits is dropped.
     pub fn close(&self) {
         let mut state = self.0.lock();
-        (state.closed, state.outbound) = (true, Vec::new());
+        (state.closed, state.outbound, state.when_forgotten) = (true, Vec::new(), None);
         drop(state);
         self.0.near_reads.wake();
         self.0.near_writes.wake();
@@ -338,9 +366,18 @@ mod tests {
     fn what_nobody_has_taken_can_be_forgotten() {
         let (near, far) = ends();
         near.writer().try_write(b"0123456789").unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counts = count.clone();
+        let told: WhenForgotten = Arc::new(move || {
+            counts.fetch_add(1, Ordering::Relaxed);
+        });
+        far.when_forgotten(&told);
+        assert!(!far.is_forgotten());
         near.forget_unread();
         near.writer().try_write(b"last").unwrap();
         assert_eq!(far.take(), b"last");
+        far.when_forgotten(&told);
+        assert!(far.is_forgotten() && count.load(Ordering::Relaxed) == 2, "told then, and at once who asks later");
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Reading {
 
     /// What whoever asks needs to go on; `None` where everybody may do everything.
     pub(super) fn lease(&self) -> Option<Lease> {
-        Some(Lease::new(self.guest.pass()?.clone(), self.patterns.clone()))
+        Some(Lease::Reading(self.guest.pass()?.clone(), self.patterns.clone()))
     }
 
     /// Reads rooms that appeared since, from their first record.

@@ -28,6 +28,7 @@ use axum::response::{IntoResponse, Response};
 
 use self::cors::Cors;
 use self::receive::Manner;
+pub(super) use self::session::Session;
 pub(super) use self::table::Sessions;
 use super::{Door, upgrade};
 

@@ -132,13 +132,20 @@ pub(super) async fn answer(
             manner.push(&sockjs::close(2010, "Another connection still open"), &mut text);
             text.into_response()
         }
-        Ok(receiver) if manner == Manner::Poll => poll(receiver).await,
         Ok(receiver) => {
-            let bytes_max = match manner.answering() {
-                Answering::Client => usize::try_from(door.services.settings.sockjs.answer_bytes).unwrap_or(usize::MAX),
-                Answering::Departure => usize::MAX,
+            let lease = receiver.lease();
+            let mut response = if manner == Manner::Poll {
+                poll(receiver).await
+            } else {
+                streaming(Flow {
+                    left: bytes_max(door, manner),
+                    prelude: Some(manner.prelude(&callback)),
+                    receiver,
+                    manner,
+                })
             };
-            streaming(Flow { receiver, manner, prelude: Some(manner.prelude(&callback)), left: bytes_max })
+            response.extensions_mut().insert(lease);
+            response
         }
     };
     let headers = response.headers_mut();
@@ -147,6 +154,14 @@ pub(super) async fn answer(
         headers.insert(header::CONTENT_SECURITY_POLICY, pages::frame_ancestors(door));
     }
     response
+}
+
+/// How much one answer carries.
+fn bytes_max(door: &Door, manner: Manner) -> usize {
+    match manner.answering() {
+        Answering::Client => usize::try_from(door.services.settings.sockjs.answer_bytes).unwrap_or(usize::MAX),
+        Answering::Departure => usize::MAX,
+    }
 }
 
 /// The function that the frame calls in its page.

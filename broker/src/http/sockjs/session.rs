@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::table::Sessions;
+use crate::http::lease::Lease;
 use crate::metrics::Counted;
 use crate::transport::pipe::{Answering, Far};
 use crate::transport::sockjs::{self, HEART_BEAT, OPEN, Spoken};
@@ -17,9 +18,9 @@ const PING_ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One session.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(in crate::http) struct Session {
     /// The conversation's other end.
-    pub(super) far: Far,
+    pub(in crate::http) far: Far,
     /// One request at a time hands over what it brought.
     pub(super) sending: Semaphore,
     answering: Answering,
@@ -123,6 +124,11 @@ impl Receiver {
             }
             self.departed();
         }
+    }
+
+    /// An answer goes on as long as this holds.
+    pub(super) fn lease(&self) -> Lease {
+        Lease::Hearing(self.session.clone())
     }
 
     /// Whether the last frames ended the session.

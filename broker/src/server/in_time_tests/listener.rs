@@ -1,15 +1,12 @@
 //! Somebody who listens at one of the doors, and keeps when they heard what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version, encode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,12 +17,13 @@ use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::Door;
+use super::asking::{Line, problem, request_as};
 use super::school::School;
 use crate::transport::Socket;
 use crate::transport::memory::{Given, Memory};
 
 /// Read at once by whoever takes their time.
-const SIP_BYTES: usize = 4 * 1024;
+pub(super) const SIP_BYTES: usize = 4 * 1024;
 
 /// What somebody heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +85,10 @@ impl Listener {
             match ear.wish.door {
                 Door::Tcp => ear.over_tcp(socket).await,
                 Door::WebSocket => ear.over_websocket(socket).await,
-                Door::Sockjs => ear.over_sockjs(socket).await,
-                Door::Events | Door::Lines => ear.over_stream(&school, socket).await,
+                Door::Sockjs => ear.over_polls(socket).await,
+                Door::SockjsStream | Door::SockjsEvents | Door::SockjsHtml => ear.over_answers(&school, socket).await,
+                Door::Events | Door::Lines => ear.over_stream(&school, Line::over(socket).await).await,
+                Door::ManyEvents => ear.over_stream(&school, Line::of_many(socket, Arc::default()).await).await,
                 Door::Poll | Door::Page => ear.over_pages(socket).await,
             }
             ear.hear(Heard::Over);
@@ -124,12 +124,12 @@ impl Drop for Listener {
 }
 
 /// Who does the listening.
-struct Ear {
+pub(super) struct Ear {
     tell: UnboundedSender<(Instant, Heard)>,
-    say: UnboundedReceiver<Frame>,
-    wish: Wish,
+    pub(super) say: UnboundedReceiver<Frame>,
+    pub(super) wish: Wish,
     decoder: Decoder,
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
 impl Ear {
@@ -137,14 +137,14 @@ impl Ear {
         let _ = self.tell.send((Instant::now(), heard));
     }
 
-    async fn sip(&self) {
+    pub(super) async fn sip(&self) {
         if !self.wish.pace.is_zero() {
             sleep(self.wish.pace).await;
         }
     }
 
     /// The frames with which a conversation begins.
-    fn opening(&self) -> Vec<Frame> {
+    pub(super) fn opening(&self) -> Vec<Frame> {
         let connect = Frame::new(Command::Connect).with("accept-version", "1.2").with("host", "school");
         let subscribe = Frame::new(Command::Subscribe).with("id", "place").with("destination", self.wish.place);
         let first = |frame: Frame| if self.wish.from_first { frame.with("x-stream-offset", "first") } else { frame };
@@ -160,7 +160,7 @@ impl Ear {
     }
 
     /// Takes STOMP as it comes.
-    fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         self.decoder.push(bytes);
         while let Some(Ok(decoded)) = self.decoder.next() {
             let Decoded::Frame(frame) = decoded else { continue };
@@ -218,53 +218,12 @@ impl Ear {
         }
     }
 
-    async fn over_sockjs(&mut self, socket: Memory) {
-        let mut line = line(socket).await;
-        self.poll(&mut line).await;
-        for frame in self.opening() {
-            self.push(&mut line, &frame).await;
-        }
-        while !self.is_over {
-            while let Ok(frame) = self.say.try_recv() {
-                self.push(&mut line, &frame).await;
-            }
-            self.poll(&mut line).await;
-            self.sip().await;
-        }
-    }
-
-    /// A session belongs to one token and place.
-    fn session(&self, transport: &str) -> String {
-        let id = &self.wish.token[self.wish.token.len() - 10..];
-        format!("/ws/0/{id}{}/{transport}", self.wish.place.replace('/', "-"))
-    }
-
-    async fn poll(&mut self, line: &mut SendRequest<Full<Bytes>>) {
-        let answer = ask(line, request("POST", &self.session("xhr"), "", None)).await;
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        for frame in std::str::from_utf8(&body).unwrap().lines() {
-            if let Some(array) = frame.strip_prefix('a') {
-                for text in serde_json::from_str::<Vec<String>>(array).unwrap() {
-                    self.take(text.as_bytes());
-                }
-            }
-            self.is_over |= frame.starts_with('c');
-        }
-        self.is_over |= body.is_empty();
-    }
-
-    async fn push(&self, line: &mut SendRequest<Full<Bytes>>, frame: &Frame) {
-        let list = Value::from(vec![String::from_utf8(bytes(frame)).unwrap()]).to_string();
-        let answer = ask(line, request("POST", &self.session("xhr_send"), &list, None)).await;
-        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-    }
-
     /// A stream; when it ends, it is asked for again, as `EventSource` does.
-    async fn over_stream(&mut self, school: &School, socket: Memory) {
-        let accept = if self.wish.door == Door::Events { "text/event-stream" } else { "application/x-ndjson" };
+    async fn over_stream(&mut self, school: &School, mut line: Line) {
+        let accept = if self.wish.door == Door::Lines { "application/x-ndjson" } else { "text/event-stream" };
         let after = if self.wish.from_first { "&rewind=20000" } else { "" };
         let path = format!("/v1/messages?destination={}{after}", self.wish.place);
-        let mut answer = ask(&mut line(socket).await, request_as(&self.wish.token, &path, accept)).await;
+        let mut answer = line.ask(request_as(&self.wish.token, &path, accept)).await;
         assert_eq!(answer.status(), StatusCode::OK);
         let mut unread = String::new();
         // A stream that is cut is over, as one that ends.
@@ -278,7 +237,7 @@ impl Ear {
             self.sip().await;
         }
         self.hear(Heard::Over);
-        let again = ask(&mut line_to(school).await, request_as(&self.wish.token, &path, accept)).await;
+        let again = Line::to(school).await.ask(request_as(&self.wish.token, &path, accept)).await;
         if again.status() != StatusCode::OK {
             self.hear(Heard::Refused(problem(again).await));
         }
@@ -287,7 +246,7 @@ impl Ear {
     /// One line of either kind of stream.
     fn take_line(&self, line: &str) {
         match self.wish.door {
-            Door::Events => line.strip_prefix("data: ").into_iter().for_each(|data| {
+            Door::Events | Door::ManyEvents => line.strip_prefix("data: ").into_iter().for_each(|data| {
                 self.hear(Heard::Message(data.trim().to_owned()));
             }),
             _ => {
@@ -300,11 +259,11 @@ impl Ear {
     /// Page after page, waiting for each or not.
     async fn over_pages(&mut self, socket: Memory) {
         let wait = if self.wish.door == Door::Poll { "&wait=25" } else { "" };
-        let mut line = line(socket).await;
+        let mut line = Line::over(socket).await;
         let mut after = if self.wish.from_first { "&rewind=20000".to_owned() } else { String::new() };
         loop {
             let path = format!("/v1/messages?destination={}&limit=20{wait}{after}", self.wish.place);
-            let answer = ask(&mut line, request_as(&self.wish.token, &path, "application/json")).await;
+            let answer = line.ask(request_as(&self.wish.token, &path, "application/json")).await;
             if answer.status() != StatusCode::OK {
                 return self.hear(Heard::Refused(problem(answer).await));
             }
@@ -319,13 +278,6 @@ impl Ear {
     }
 }
 
-/// What a request is answered with, by whoever has this token.
-pub(super) async fn once(school: &School, method: &str, path: &str, token: &str, body: &str) -> (StatusCode, u64) {
-    let answer = ask(&mut line_to(school).await, request(method, path, body, Some(token))).await;
-    let status = answer.status();
-    (status, if status.is_success() { 0 } else { problem(answer).await })
-}
-
 /// A WebSocket whose client reads little at a time.
 async fn upgraded(socket: Memory) -> WebSocketStream<Socket> {
     let mut request = "ws://127.0.0.1/ws".into_client_request().unwrap();
@@ -334,42 +286,7 @@ async fn upgraded(socket: Memory) -> WebSocketStream<Socket> {
     client_async_with_config(request, Socket::Memory(socket), Some(config)).await.unwrap().0
 }
 
-async fn line_to(school: &School) -> SendRequest<Full<Bytes>> {
-    line(school.http()).await
-}
-
-async fn line(socket: Memory) -> SendRequest<Full<Bytes>> {
-    let mut builder = http1::Builder::new();
-    let (sender, connection) = builder.max_buf_size(2 * SIP_BYTES).handshake(TokioIo::new(socket)).await.unwrap();
-    tokio::spawn(connection);
-    sender
-}
-
-fn request_as(token: &str, path: &str, accept: &str) -> Request<Full<Bytes>> {
-    let mut request = request("GET", path, "", Some(token));
-    request.headers_mut().insert("accept", accept.parse().unwrap());
-    request
-}
-
-fn request(method: &str, path: &str, body: &str, token: Option<&str>) -> Request<Full<Bytes>> {
-    let builder = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
-    let builder =
-        token.into_iter().fold(builder, |builder, token| builder.header("authorization", format!("Bearer {token}")));
-    builder.body(Full::new(Bytes::from(body.to_owned()))).unwrap()
-}
-
-async fn ask(line: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Response<Incoming> {
-    line.ready().await.unwrap();
-    line.send_request(request).await.unwrap()
-}
-
-async fn problem(answer: Response<Incoming>) -> u64 {
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    let problem: Value = serde_json::from_slice(&body).unwrap();
-    problem["code"].as_u64().unwrap()
-}
-
-fn bytes(frame: &Frame) -> Vec<u8> {
+pub(super) fn bytes(frame: &Frame) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(&mut bytes, Version::V1_2, frame);
     bytes

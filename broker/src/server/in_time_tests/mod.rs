@@ -2,8 +2,12 @@
 //!
 //! Time stands still here unless everybody waits for it: what takes hours takes none, and each moment is exact.
 
+mod asking;
+mod lines;
 mod listener;
+mod one_connection;
 mod school;
+mod sockjs;
 
 use std::time::Duration;
 
@@ -11,7 +15,8 @@ use homeroom_protocol::{Command, Frame};
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::listener::{Heard, Listener, Wish, once};
+use self::asking::once;
+use self::listener::{Heard, Listener, Wish};
 use self::school::{School, Token};
 use crate::access::Revocation;
 
@@ -37,10 +42,27 @@ enum Door {
     Tcp,
     WebSocket,
     Sockjs,
+    SockjsStream,
+    SockjsEvents,
+    SockjsHtml,
     Events,
+    /// Over HTTP/2.
+    ManyEvents,
     Lines,
     Poll,
     Page,
+}
+
+impl Door {
+    /// A stream that only says what is published.
+    fn is_stream(self) -> bool {
+        matches!(self, Door::Events | Door::ManyEvents | Door::Lines)
+    }
+
+    /// Whoever does not read there what they were given is cut off.
+    fn is_cut(self) -> bool {
+        self.is_stream() || matches!(self, Door::SockjsStream | Door::SockjsEvents | Door::SockjsHtml)
+    }
 }
 
 /// What somebody does when it happens.
@@ -180,7 +202,7 @@ async fn silent_or_live(school: &School, door: Door, doing: Doing, happens: Happ
     lesson.publish(OTHER, "elsewhere").await;
 
     let mut heard = to_the_end(&mut alice, moment + Duration::from_secs(5)).await;
-    if matches!(door, Door::Events | Door::Lines) {
+    if door.is_stream() {
         // Whoever was cut off comes back and is told.
         heard.push(alice.next().await);
     }
@@ -188,8 +210,8 @@ async fn silent_or_live(school: &School, door: Door, doing: Doing, happens: Happ
     assert!(has(in_time), "{case}: {:?}", &heard[heard.len().saturating_sub(5)..]);
     assert!(!has(too_late), "{case}");
     let code = match door {
-        Door::Tcp | Door::WebSocket | Door::Sockjs | Door::Poll => happens.code(),
-        Door::Events | Door::Lines | Door::Page => happens.code_of_a_request(),
+        Door::Events | Door::ManyEvents | Door::Lines | Door::Page => happens.code_of_a_request(),
+        _ => happens.code(),
     };
     let (told, _) = heard.iter().find(|(_, heard)| *heard == Heard::Refused(code)).unwrap_or_else(|| {
         panic!("{case}: {code} is not in {:?}", &heard[heard.len().saturating_sub(5)..]);
@@ -215,8 +237,7 @@ async fn replay(school: &School, door: Door, happens: Happens) {
     let pace = Duration::from_millis(if door == Door::Sockjs { 1130 } else { 200 });
     let wish = Wish { from_first: true, pace, ..Wish::at(door, lesson.token.text.clone()) };
     let mut alice = Listener::at(&lesson.school, wish);
-    let is_stream = matches!(door, Door::Events | Door::Lines);
-    sleep_until(moment + GRAIN + if is_stream { CUT } else { Duration::ZERO }).await;
+    sleep_until(moment + GRAIN + if door.is_cut() { CUT } else { Duration::ZERO }).await;
     let before = alice.given.bytes();
     let mut heard = to_the_end(&mut alice, moment + Duration::from_secs(600)).await;
     heard.extend(alice.rest());
@@ -241,80 +262,6 @@ async fn everything(door: Door) {
     }
 }
 
-/// A token's last minutes over STOMP: told a minute before, renewed, told again, and then nobody else's turn.
-async fn warned_and_renewed(door: Door) {
-    let school = School::open().await;
-    let Lesson { token, moment, .. } = Lesson::begin(&school, "alice", Happens::Expiry).await;
-    let wish = Wish { hears_broker: true, ..Wish::at(door, token.text) };
-    let mut alice = Listener::at(&school, wish);
-    let minute = Duration::from_secs(60);
-    let warning = Heard::Auth("expires".to_owned(), 60);
-    assert_eq!(alice.next().await, (moment - minute, warning.clone()), "{door:?}");
-    sleep_until(moment - minute / 2).await;
-    let newer = school.token("alice", "student", LESSON).await;
-    let (begun, ends) = (Instant::now(), Instant::now() + LESSON);
-    let renew = Frame::new(Command::Send).with("destination", "/app/auth").with("receipt", "renewed");
-    alice.say(renew.with_body(newer.text));
-    let renewed = [alice.next().await, alice.next().await].map(|(_, heard)| heard);
-    let silent = alice.next_before(begun + minute).await;
-    let left = renewed.iter().find_map(|heard| match heard {
-        Heard::Auth(event, left) if event == "renewed" => Some(*left),
-        _ => None,
-    });
-    assert!(renewed.contains(&Heard::Receipt) && left.is_some_and(|left| left > LESSON.as_secs() - 30), "{door:?}");
-    assert_eq!(silent, None, "{door:?}: nothing happens when the first token ends");
-    assert_eq!(alice.next().await, (ends - minute, warning), "{door:?}");
-    let (told, heard) = alice.next().await;
-    assert_eq!(heard, Heard::Refused(109), "{door:?}");
-    assert!((ends..=ends + GRAIN).contains(&told), "{door:?}: {:?} late", told - ends);
-    assert_eq!(alice.next().await.1, Heard::Over);
-}
-
-/// Who is removed from one class, and is refused softly, goes on with the other on the same line.
-async fn the_other_class_goes_on(door: Door) {
-    let school = School::open().await;
-    let lesson = Lesson::begin(&school, "alice", Happens::Removed).await;
-    let wish = Wish { hears_broker: true, ..Wish::at(door, lesson.token.text.clone()) };
-    let mut alice = Listener::at(&school, wish);
-    alice.say(Frame::new(Command::Subscribe).with("id", "other").with("destination", OTHER));
-    assert_eq!(alice.next().await, (lesson.moment, Heard::Declined(103)), "{door:?}");
-    lesson.publish(QUIZ, "not for alice").await;
-    lesson.publish(OTHER, "elsewhere").await;
-    assert_eq!(alice.next().await.1, Heard::Message("elsewhere".to_owned()), "{door:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn over_stomp_the_end_is_announced_a_minute_before_and_put_off_by_newer_credentials() {
-    for door in [Door::Tcp, Door::WebSocket, Door::Sockjs] {
-        warned_and_renewed(door).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn over_stomp_whoever_leaves_one_class_stays_in_the_other() {
-    for door in [Door::Tcp, Door::WebSocket, Door::Sockjs] {
-        the_other_class_goes_on(door).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_published_from_the_moment_on() {
-    let school = School::open().await;
-    for happens in HAPPENINGS {
-        let Lesson { token, moment, .. } = Lesson::begin(&school, &format!("{happens:?}"), happens).await;
-        let answers = async |class: &str| {
-            let path = format!("/v1/messages?destination=/topic/{class}/answers");
-            once(&school, "POST", &path, &token.text, "42").await
-        };
-        sleep_until(moment - GRAIN).await;
-        assert_eq!(answers("7b").await, (StatusCode::CREATED, 0), "{happens:?}");
-        sleep_until(moment + GRAIN).await;
-        assert_eq!(answers("7b").await.1, happens.code_of_a_request(), "{happens:?}");
-        let elsewhere = if happens == Happens::Removed { 0 } else { happens.code_of_a_request() };
-        assert_eq!(answers("8a").await.1, elsewhere, "{happens:?}");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn nothing_more_comes_over_stomp_over_tcp() {
     everything(Door::Tcp).await;
@@ -328,6 +275,26 @@ async fn nothing_more_comes_over_stomp_over_websocket() {
 #[tokio::test(start_paused = true)]
 async fn nothing_more_comes_over_stomp_over_sockjs() {
     everything(Door::Sockjs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_more_comes_over_stomp_in_answers_of_sockjs_that_go_on() {
+    everything(Door::SockjsStream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_more_comes_over_stomp_in_events_of_sockjs() {
+    everything(Door::SockjsEvents).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_more_comes_over_stomp_in_a_page_of_sockjs() {
+    everything(Door::SockjsHtml).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_more_comes_over_events_of_http_2() {
+    everything(Door::ManyEvents).await;
 }
 
 #[tokio::test(start_paused = true)]

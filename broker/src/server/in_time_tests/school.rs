@@ -19,7 +19,7 @@ use crate::transport::{Link, Socket};
 
 const SECRET: &str = "only-for-tests-0123456789-abcdefghijklmnop";
 /// So much a kernel takes for somebody who does not read.
-const KERNEL_BYTES: usize = 16 * 1024;
+pub(super) const KERNEL_BYTES: usize = 16 * 1024;
 pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A broker in memory.
