@@ -45,8 +45,9 @@ mod patience {
     }
 }
 
+/// No cursor grows old here.
 fn now_millis() -> u64 {
-    1
+    u64::MAX / 2
 }
 
 use std::future::Future;

@@ -28,10 +28,11 @@ const FLOOD_BYTES: usize = 32 * 1024;
 const FLOODED: &str = "/topic/7b/pictures";
 
 /// What memory is promised to be: an idle connection's, and the defaults of `limits.outbox_bytes`,
-/// `delivery.recent_bytes` and `delivery.pages_bytes_per_classroom`.
+/// `delivery.recent_bytes`, `delivery.pages_bytes_per_classroom` and `storage.cache_bytes`.
 const CONNECTION_BYTES: u64 = 4608;
 const OUTBOX_BYTES: u64 = 256 * 1024;
 const CLASSROOM_BYTES: u64 = (256 + 1024) * 1024;
+const CACHE_BYTES: u64 = 64 << 20;
 
 /// Who is there.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ struct Class {
 impl Class {
     /// What `deploy/README.md` promises beside what an empty broker has.
     fn bytes_max(self) -> u64 {
-        self.students as u64 * CONNECTION_BYTES + self.stalled as u64 * OUTBOX_BYTES + CLASSROOM_BYTES
+        self.students as u64 * CONNECTION_BYTES + self.stalled as u64 * OUTBOX_BYTES + CLASSROOM_BYTES + CACHE_BYTES
     }
 }
 
