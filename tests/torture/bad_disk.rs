@@ -106,9 +106,9 @@ async fn writes_that_find_no_room_are_refused_until_there_is_some() {
     println!("{} sent, {} confirmed, {} kept", verdict.sent, verdict.confirmed, verdict.kept);
 }
 
-/// A RECEIPT waits for the sync under way and for its own: two syncs, and never more.
+/// A RECEIPT waits for the sync under way, for one that saves cursors if that is due, and for its own.
 #[tokio::test]
-async fn a_slow_sync_delays_confirmations_by_two_syncs_and_what_needs_no_disk_not_at_all() {
+async fn a_slow_sync_delays_confirmations_by_three_syncs_at_most_and_what_needs_no_disk_not_at_all() {
     const SYNC: Duration = Duration::from_millis(500);
     let (broker, shim, class) = class_over_a_shim().await;
     let mut student = Client::signed_in(&broker, "student").await;
@@ -134,8 +134,8 @@ async fn a_slow_sync_delays_confirmations_by_two_syncs_and_what_needs_no_disk_no
     println!("syncs of {SYNC:?}: confirmed within {stored:?}, without the disk delivered within {strokes:?}");
     stored.sort_unstable();
     strokes.sort_unstable();
-    // The machine may be busy, and more so in a test: half a sync is for that.
-    assert!(stored[1] < SYNC * 5 / 2, "{stored:?}");
+    // The machine may be busy, and more so in a test: one more is for that.
+    assert!(stored[3] < SYNC * 4, "{stored:?}");
     assert!(strokes[1] < SYNC / 2, "{strokes:?}");
     class.ends(&broker, "slow syncs").await;
 }
