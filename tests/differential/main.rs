@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use homeroom_protocol::{Command, Decoded, Decoder, Frame, Limits, Version};
-use homeroom_tests::clients::node;
-use homeroom_tests::random::Random;
+use homeroom_tests::Random;
+use homeroom_tests::node;
 use serde_json::{Value, json};
 
 use streams::{Seen, Stream};

@@ -1,7 +1,7 @@
 //! Streams of bytes: frames as they should be, and the same with a few bytes changed.
 
 use homeroom_protocol::{Command, Version};
-use homeroom_tests::random::Random;
+use homeroom_tests::Random;
 
 const LETTERS: [&str; 16] = ["a", "b", "Z", "7", "-", " ", "/", "ä", "😀", "{", "\"", "\t", ".", "\\c", "\\n", "\\\\"];
 /// Bytes that mean something somewhere in a frame.

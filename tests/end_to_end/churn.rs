@@ -180,9 +180,7 @@ impl Stage {
         let headers = [("durable", "true"), ("ack", "client"), ("rewind", "1")];
         client.subscribe("place", &room(number), &headers).await;
         client.send(&Frame::new("BEGIN").with("transaction", "t")).await;
-        client
-            .send(&Frame::new("SEND").with("destination", &room(number)).with("transaction", "t").body("never"))
-            .await;
+        client.send(&Frame::new("SEND").with("destination", room(number)).with("transaction", "t").body("never")).await;
     }
 
     async fn says_nonsense(&self) {
