@@ -27,10 +27,13 @@ use crate::patience::{REMEMBERED, growing};
 const CEILING_LEAD: u64 = 1024;
 
 /// All durable subscriptions of a classroom that somebody is attached to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Durables {
     attached: Mutex<HashMap<CursorKey, Holders>>,
     next: AtomicU64,
+    /// Cursors are never said to be used before: what they know of deliveries counts from here on, also when the
+    /// clock is set back meanwhile.
+    opened_at: u64,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +96,11 @@ pub struct Attachment {
 }
 
 impl Durables {
+    /// Of a room that was opened at this time of day, in milliseconds since 1970. Nobody is attached.
+    pub fn new(opened_at: u64) -> Durables {
+        Durables { attached: Mutex::default(), next: AtomicU64::new(0), opened_at }
+    }
+
     /// How long the next takeover of this name has to wait: nothing for the
     /// first, then longer each time, to `longest`. Clients that return by
     /// themselves would otherwise throw each other out for ever.
@@ -242,7 +250,8 @@ impl Attachment {
         let Progress { settled, above } = known.lowest()?;
         let delivered = Offset(known.delivered().saturating_add(lead));
         self.ceiling.store(delivered.0, Ordering::Relaxed);
-        Some(Cursor { epoch: self.epoch, offset: settled, above, delivered, used: now_millis() })
+        let used = now_millis().max(self.durables.opened_at);
+        Some(Cursor { epoch: self.epoch, offset: settled, above, delivered, used })
     }
 }
 
@@ -258,5 +267,33 @@ impl Drop for Attachment {
         if known.holders.is_empty() && !known.is_quarrelled_about() {
             attached.remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use homeroom_storage::{EngineKind, LogName, Retention, Settings, open};
+
+    use super::*;
+    use crate::outside::made_up::World;
+
+    #[tokio::test]
+    async fn what_was_delivered_is_known_though_the_clock_is_set_back() {
+        let clock = Rc::new(Cell::new(now_millis()));
+        let told = clock.clone();
+        let _world = World::begin(move || told.get(), || 7);
+        let store = open(&Settings { engine: EngineKind::Memory, ..Settings::default() }).unwrap();
+        let log = LogName::new("topic/7b");
+        let epoch = store.open(&log, Retention::default()).await.unwrap().bounds.epoch;
+        let durables = Arc::new(Durables::new(now_millis()));
+        clock.set(clock.get() - 3_600_000);
+        let key = CursorKey { log, owner: "user:alice".into(), name: "quiz".into() };
+        let attachment = durables.attach(store.clone(), key.clone(), epoch, true, Arc::default());
+        attachment.settle(Progress { settled: Offset(3), above: Vec::new() });
+        let saved = store.load(&key).await.unwrap().unwrap();
+        assert!(saved.used >= durables.opened_at, "it was used since the room was opened: {saved:?}");
     }
 }

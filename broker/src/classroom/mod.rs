@@ -141,18 +141,19 @@ impl Room {
         let is_queue = matches!(Kind::of(log.as_str()), Some((Kind::Queue, _)));
         let bytes_max = is_queue.then_some(settings.queue_bytes_max);
         let (errands, waiting) = mpsc::channel(ERRANDS_WAITING_MAX);
+        let opened_at = now_millis();
         let classroom = Arc::new(Room {
             log,
             epoch: opened.bounds.epoch,
             head_at_opening: opened.bounds.head,
-            opened_at: now_millis(),
+            opened_at,
             store,
             rules,
             recent: Recent::new(opened.bounds.head, settings.recent),
             audience: Audience::default(),
             coming: Coming::default(),
             pages: Pages::new(settings.pages.clone()),
-            durables: Arc::default(),
+            durables: Arc::new(Durables::new(opened_at)),
             groups: Groups::default(),
             deliveries_max: settings.deliveries_max,
             tally: settings.tally.clone(),
@@ -186,6 +187,11 @@ impl Room {
     pub fn delivered_before(&self, cursor: &Cursor) -> Offset {
         let limit = if cursor.used < self.opened_at { self.head_at_opening } else { self.recent.head() };
         cursor.delivered.min(limit)
+    }
+
+    /// The time of day at which a cursor is used now; never before the room was opened, whatever becomes of the clock.
+    pub fn used_now(&self) -> u64 {
+        now_millis().max(self.opened_at)
     }
 
     /// Its newest messages.

@@ -19,7 +19,7 @@ use super::Door;
 use super::guest::{Guest, TICKET};
 use super::problem::Problem;
 use super::query;
-use crate::classroom::{Room, now_millis};
+use crate::classroom::Room;
 use crate::entrance::enter;
 use crate::refusals::{bad_request, code, destination_refusal, nobody_in_particular, refusal, shorten, unavailable};
 
@@ -73,7 +73,7 @@ pub(super) async fn put(door: State<Arc<Door>>, name: Path<String>, query: RawQu
             .filter(|known| known.epoch == room.epoch());
         // What was sent to somebody else under this name stays known as sent.
         let delivered = known.map_or(Offset::ZERO, |known| known.delivered).max(offset);
-        let cursor = Cursor { epoch: room.epoch(), offset, above: Vec::new(), delivered, used: now_millis() };
+        let cursor = Cursor { epoch: room.epoch(), offset, above: Vec::new(), delivered, used: room.used_now() };
         room.store().save(&key, cursor);
         room.store().sync().await.map_err(|error| store_problem(&error))?;
         Ok(StatusCode::NO_CONTENT.into_response())

@@ -82,6 +82,8 @@ pub struct Exclusive;
 pub struct Group {
     key: CursorKey,
     epoch: Epoch,
+    /// Its cursor is never said to be used before.
+    opened_at: u64,
     store: Store,
     /// Where dead letters go; `None` where they stay.
     grave: Option<Grave>,
@@ -262,8 +264,8 @@ impl Group {
             left_at: Instant::now(),
             failed: None,
         };
-        let (epoch, store) = (room.epoch(), room.store().clone());
-        Group { key, epoch, store, grave, bell: Arc::default(), state: Mutex::new(state) }
+        let (epoch, opened_at, store) = (room.epoch(), room.opened_at, room.store().clone());
+        Group { key, epoch, opened_at, store, grave, bell: Arc::default(), state: Mutex::new(state) }
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -278,7 +280,8 @@ impl Group {
 
     fn cursor(&self, state: &State, Progress { settled, above }: Progress) -> Cursor {
         let delivered = Offset(state.ceiling_next);
-        Cursor { epoch: self.epoch, offset: settled, above, delivered, used: now_millis() }
+        let used = now_millis().max(self.opened_at);
+        Cursor { epoch: self.epoch, offset: settled, above, delivered, used }
     }
 
     /// Says to the store how far the group has come; durable with its next sync.
