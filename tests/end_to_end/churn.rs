@@ -17,6 +17,8 @@ const AT_A_TIME: u64 = 32;
 /// Before it is measured so many have come, so that what is there once for all is there.
 const WARM_UP: u64 = 640;
 const ROOMS: u64 = 4;
+/// Whoever sends does so at few of its turns: what is stored stays, and its index in memory is not the crowd's.
+const SENDS_EVERY: u64 = 50;
 /// Who says it.
 const LAST_WORD: &str = "auditor";
 /// From so many on what is left in memory says something.
@@ -137,7 +139,8 @@ impl Stage {
         match turn % 10 {
             0 => self.listens_and_says_goodbye(&login, number).await,
             1 => self.is_cut_off(&login, number, &[("durable", "true")]).await,
-            2 => self.sends(&login, number).await,
+            2 if turn % SENDS_EVERY == 2 => self.sends(&login, number).await,
+            2 => drop(Client::tcp(&self.broker).await),
             3 => self.is_cut_off(&login, number, &[]).await,
             4 => self.keeps_a_place(&login, number).await,
             5 => self.says_nonsense().await,
@@ -208,9 +211,8 @@ impl Stage {
         let mut client = Client::signed_in_over_tcp(&self.broker, login).await;
         client.subscribe("s", &room(number), &[("ack", "client")]).await;
         let questions = format!("/topic/room-{}/questions", number % ROOMS);
-        client
-            .send(&Frame::new("SEND").with("destination", &questions).with("reply-to", "/temp-queue/x").body("?"))
-            .await;
+        let question = Frame::new("SEND").with("destination", &questions).with("reply-to", "/temp-queue/x");
+        client.send(&question.with("persistent", "false").body("?")).await;
     }
 }
 
