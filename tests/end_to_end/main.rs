@@ -64,6 +64,7 @@ mod disk_full;
 mod erasure;
 mod graceful_stop;
 mod hook;
+mod hook_meanwhile;
 mod management;
 mod operations;
 mod slow_reader;
