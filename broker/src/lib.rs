@@ -44,6 +44,9 @@ pub mod commands;
 pub mod connection;
 mod entrance;
 mod erasure;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod metrics;
 mod other_server;

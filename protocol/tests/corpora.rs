@@ -6,6 +6,7 @@
 mod decode;
 #[path = "../fuzz/checks/frames.rs"]
 mod frames;
+#[allow(clippy::disallowed_methods, reason = "a conversation needs some moment to count from")]
 #[path = "../fuzz/checks/session.rs"]
 #[expect(clippy::disallowed_methods, reason = "a test needs some moment to count from")]
 mod session;
@@ -14,8 +15,8 @@ use std::path::Path;
 
 fn replay(target: &str, body: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let inputs = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path());
-    let count = inputs.inspect(|path| body(&std::fs::read(path).unwrap())).count();
+    let inputs = std::fs::read_dir(&corpus).expect("a corpus").map(|entry| entry.expect("an input").path());
+    let count = inputs.inspect(|path| body(&std::fs::read(path).expect("an input"))).count();
     assert!(count > 0, "{} is empty", corpus.display());
 }
 

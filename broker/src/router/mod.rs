@@ -4,6 +4,8 @@
 //! here: frames, sockets, records.
 
 pub mod destination;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod pattern;
 mod policy;
 pub mod rights;

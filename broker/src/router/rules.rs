@@ -149,7 +149,11 @@ impl Rules {
             return Err(DestinationError::NotOffered { prefix: "/app/" });
         }
         match self.unprefixed {
-            Some(kind) if !written.starts_with('/') => Ok((kind, written)),
+            Some(kind) if !written.starts_with('/') => {
+                // Subscribers are shown it with its prefix, and may answer there.
+                let bytes = kind.root().len() + 2 + written.len();
+                if bytes > BYTES_MAX { Err(DestinationError::TooLong(bytes)) } else { Ok((kind, written)) }
+            }
             _ => Err(DestinationError::Prefix(written.to_owned())),
         }
     }
@@ -195,9 +199,9 @@ impl Rules {
             }
             segments.push(segment(text).ok_or_else(|| DestinationError::EmptySegment(rest.to_owned()))??);
         }
-        // Letters that are encoded take three bytes each.
+        // With the slash before each: what is canonical is a destination, too. Letters that are encoded take three bytes.
         let bytes =
-            segments.len() - 1 + segments.iter().map(|segment| segment.literal().map_or(1, str::len)).sum::<usize>();
+            segments.len() + segments.iter().map(|segment| segment.literal().map_or(1, str::len)).sum::<usize>();
         if bytes > BYTES_MAX { Err(DestinationError::TooLong(bytes)) } else { Ok(segments) }
     }
 }
@@ -269,8 +273,19 @@ mod tests {
     fn letters_that_are_encoded_count_as_they_are_kept() {
         let stars = |count| format!("/topic/a{}", "*".repeat(count));
         assert!(path(&stars(80)).is_ok_and(|path| path.len() == 247));
-        assert_eq!(path(&stars(83)), Err(DestinationError::TooLong(256)));
+        assert_eq!(path(&stars(83)), Err(DestinationError::TooLong(257)));
         assert!(Rules::default().subscribable(&stars(83), None).is_err());
+    }
+
+    #[test]
+    fn whatever_is_taken_can_be_named_as_it_is_kept_and_shown() {
+        let to_the_brim = |letters: &str| format!("/topic/{letters}{}", "*".repeat(82));
+        let kept = path(&to_the_brim("aa")).expect("254 bytes, and a slash before them");
+        assert_eq!(path(&format!("/{kept}")).as_deref(), Ok(&*kept));
+        assert_eq!(path(&to_the_brim("aaa")), Err(DestinationError::TooLong(256)));
+        let rules = Rules { unprefixed: Some(Kind::Topic), ..Rules::default() };
+        assert!(rules.sendable(&"x".repeat(248)).is_ok());
+        assert_eq!(rules.sendable(&"x".repeat(249)), Err(DestinationError::TooLong(256)));
     }
 
     #[test]
