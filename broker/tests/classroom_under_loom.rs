@@ -107,7 +107,7 @@ impl Stage {
         let log = LogName::new("topic/7b");
         let opened = store.open(&log, Retention::default()).now_or_never().expect("at once").expect("memory opens");
         let key = CursorKey { log, owner: "alice".into(), name: "lesson".into() };
-        Stage { durables: Arc::default(), store, key, epoch: opened.bounds.epoch }
+        Stage { durables: Arc::new(Durables::new(now_millis())), store, key, epoch: opened.bounds.epoch }
     }
 
     fn attach(&self, exclusive: bool) -> Attachment {

@@ -1,12 +1,9 @@
 //! Every input that the fuzzers keep, through the same bodies: a target never rots, and what was found once stays mended.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 #[path = "../fuzz/checks/decode.rs"]
 mod decode;
 #[path = "../fuzz/checks/frames.rs"]
 mod frames;
-#[allow(clippy::disallowed_methods, reason = "a conversation needs some moment to count from")]
 #[path = "../fuzz/checks/session.rs"]
 #[expect(clippy::disallowed_methods, reason = "a test needs some moment to count from")]
 mod session;

@@ -269,31 +269,3 @@ impl Drop for Attachment {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
-
-    use homeroom_storage::{EngineKind, LogName, Retention, Settings, open};
-
-    use super::*;
-    use crate::outside::made_up::World;
-
-    #[tokio::test]
-    async fn what_was_delivered_is_known_though_the_clock_is_set_back() {
-        let clock = Rc::new(Cell::new(now_millis()));
-        let told = clock.clone();
-        let _world = World::begin(move || told.get(), || 7);
-        let store = open(&Settings { engine: EngineKind::Memory, ..Settings::default() }).unwrap();
-        let log = LogName::new("topic/7b");
-        let epoch = store.open(&log, Retention::default()).await.unwrap().bounds.epoch;
-        let durables = Arc::new(Durables::new(now_millis()));
-        clock.set(clock.get() - 3_600_000);
-        let key = CursorKey { log, owner: "user:alice".into(), name: "quiz".into() };
-        let attachment = durables.attach(store.clone(), key.clone(), epoch, true, Arc::default());
-        attachment.settle(Progress { settled: Offset(3), above: Vec::new() });
-        let saved = store.load(&key).await.unwrap().unwrap();
-        assert!(saved.used >= durables.opened_at, "it was used since the room was opened: {saved:?}");
-    }
-}

@@ -17,6 +17,8 @@ mod coming;
 #[cfg(test)]
 mod counting;
 pub mod durable;
+#[cfg(test)]
+mod durable_tests;
 pub mod entry;
 mod follow;
 pub mod group;
