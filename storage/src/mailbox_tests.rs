@@ -1,11 +1,10 @@
-//! What the mailbox does on one thread and on two; every interleaving: `tests/tail_under_loom.rs`.
+//! What the mailbox does on one thread and on two; their interleavings: `tests/tail_under_loom.rs`.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
-
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::mailbox::{Mailbox, Wakes};
 

@@ -1,4 +1,4 @@
-//! What a bell does on one thread; every interleaving: `tests/classroom_under_loom.rs`.
+//! What a bell does on one thread; its interleavings: `tests/classroom_under_loom.rs`.
 
 use std::sync::Arc;
 
