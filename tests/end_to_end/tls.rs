@@ -178,6 +178,8 @@ async fn so_many_shake_hands_at_a_time_and_the_others_wait_their_turn() {
     }
     let mut late = Box::pin(Client::signed_in(&broker, "late"));
     assert!(tokio::time::timeout(Duration::from_millis(500), &mut late).await.is_err(), "it came in before its turn");
+    // Its own time began with its turn to wait: somebody makes room before that is over.
+    drop(halves.pop());
     within("a turn", DEADLINE, late).await;
     eventually("three ends", DEADLINE, async || {
         (counted(&broker, "homeroom_tls_handshakes_total").await >= done + 3.0).then_some(())
